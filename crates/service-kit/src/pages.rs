@@ -1,0 +1,1 @@
+//! The page engine: Tera templates, components and assets.

@@ -1,0 +1,59 @@
+//! Automation of this repository: `cargo xtask --help`.
+
+mod postgres;
+mod sqlx_prepare;
+mod tidy;
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context as _, bail};
+use clap::Parser;
+
+/// Automation of this repository.
+#[derive(Parser)]
+enum Xtask {
+    /// Checks the crate graph, file sizes and other house rules
+    Tidy,
+    /// Runs a command with `DATABASE_URL` set to a private PostgreSQL that is thrown away afterwards
+    WithPostgres {
+        /// The command and its arguments
+        #[arg(trailing_var_arg = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Refreshes .sqlx/ from a live database with all migrations
+    SqlxPrepare {
+        /// Only compare; fail when something differs
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Xtask::parse() {
+        Xtask::Tidy => tidy::run(),
+        Xtask::WithPostgres { command } => postgres::with_postgres(&command),
+        Xtask::SqlxPrepare { check } => sqlx_prepare::run(check),
+    }
+}
+
+/// The root of the repository.
+fn root() -> anyhow::Result<PathBuf> {
+    let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let root = here
+        .ancestors()
+        .nth(2)
+        .context("crates/xtask is two levels below the root")?;
+    Ok(root.to_owned())
+}
+
+/// Runs a command to its end; an exit code other than 0 is an error.
+fn run(command: &mut Command) -> anyhow::Result<()> {
+    let status = command
+        .status()
+        .with_context(|| format!("starting {}", command.get_program().display()))?;
+    if !status.success() {
+        bail!("{} ended with {status}", command.get_program().display());
+    }
+    Ok(())
+}

@@ -1,0 +1,223 @@
+//! House rules that a compiler does not check.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context as _, bail};
+use serde::Deserialize;
+
+use crate::root;
+
+/// Who may depend on whom, in code that ships. `test-kit` may be anyone's dev-dependency, and what a crate may use it may
+/// also use in its tests. Nothing else is allowed; a new arrow is its own commit and changes this table.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("lambda-guest", &[]),
+    ("service-kit", &[]),
+    ("module-spec", &["domain"]),
+    ("blob-store", &["domain"]),
+    ("tenant-crd", &["domain"]),
+    ("tenant-database", &["domain"]),
+    ("module-engine", &["module-spec", "domain"]),
+    (
+        "control-plane",
+        &[
+            "domain",
+            "module-spec",
+            "module-engine",
+            "blob-store",
+            "tenant-crd",
+            "service-kit",
+        ],
+    ),
+    (
+        "tenant-runtime",
+        &["domain", "module-spec", "module-engine", "service-kit"],
+    ),
+    (
+        "operator",
+        &["domain", "tenant-crd", "tenant-database", "service-kit"],
+    ),
+    (
+        "gotrs",
+        &[
+            "control-plane",
+            "tenant-runtime",
+            "tenant-database",
+            "service-kit",
+            "domain",
+        ],
+    ),
+    ("xtask", &["tenant-crd", "module-spec"]),
+    ("test-kit", &["domain", "service-kit"]),
+    ("e2e", &["test-kit", "domain"]),
+];
+
+/// Third parties that only certain crates may use directly (`deny.toml` says the same of indirect use).
+const FENCES: &[(&str, &[&str])] = &[
+    ("rquickjs", &["lambda-guest"]),
+    ("wasmtime", &["module-engine"]),
+    ("aws-sdk-s3", &["blob-store"]),
+    ("aws-config", &["blob-store"]),
+    ("serde-saphyr", &["module-spec"]),
+    ("kube", &["tenant-crd", "operator", "control-plane"]),
+    (
+        "sqlx",
+        &[
+            "control-plane",
+            "tenant-runtime",
+            "tenant-database",
+            "test-kit",
+        ],
+    ),
+];
+
+/// A file longer than this (tests not counted) is split.
+const MAX_LINES: usize = 800;
+
+#[derive(Deserialize)]
+struct Metadata {
+    packages: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+struct Package {
+    name: String,
+    version: String,
+    manifest_path: PathBuf,
+    dependencies: Vec<Dependency>,
+}
+
+#[derive(Deserialize)]
+struct Dependency {
+    name: String,
+    kind: Option<String>,
+    path: Option<PathBuf>,
+}
+
+/// Checks everything and reports all findings at once.
+pub(crate) fn run() -> anyhow::Result<()> {
+    let root = root()?;
+    let output = Command::new("cargo")
+        .args(["metadata", "--format-version", "1", "--no-deps"])
+        .current_dir(&root)
+        .output()
+        .context("starting cargo metadata")?;
+    let metadata: Metadata =
+        serde_json::from_slice(&output.stdout).context("reading cargo metadata")?;
+    let mut findings = Vec::new();
+    for package in &metadata.packages {
+        check_arrows(package, &mut findings);
+        check_manifest(package, &mut findings)?;
+    }
+    check_files(&root, &mut findings)?;
+    if findings.is_empty() {
+        return Ok(());
+    }
+    bail!("{} finding(s):\n{}", findings.len(), findings.join("\n"));
+}
+
+fn check_arrows(package: &Package, findings: &mut Vec<String>) {
+    let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == package.name) else {
+        findings.push(format!(
+            "{}: not in the table of xtask/src/tidy.rs",
+            package.name
+        ));
+        return;
+    };
+    for dependency in &package.dependencies {
+        let dev = dependency.kind.as_deref() == Some("dev");
+        let name = dependency.name.as_str();
+        if dependency.path.is_some() && !allowed.contains(&name) && !(dev && name == "test-kit") {
+            findings.push(format!("{}: may not depend on {name}", package.name));
+        }
+        if let Some((_, users)) = FENCES.iter().find(|(fenced, _)| *fenced == name)
+            && !users.contains(&package.name.as_str())
+        {
+            findings.push(format!(
+                "{}: may not use {name}; only {} may",
+                package.name,
+                users.join(", ")
+            ));
+        }
+    }
+}
+
+fn check_manifest(package: &Package, findings: &mut Vec<String>) -> anyhow::Result<()> {
+    let folder = package.manifest_path.parent().and_then(Path::file_name);
+    if folder.is_none_or(|folder| folder != package.name.as_str()) {
+        findings.push(format!("{}: its folder has another name", package.name));
+    }
+    if package.version != "0.0.0" {
+        findings.push(format!("{}: version is not 0.0.0", package.name));
+    }
+    let text = std::fs::read_to_string(&package.manifest_path)?;
+    let manifest: toml::Table = text
+        .parse()
+        .with_context(|| format!("reading {}", package.manifest_path.display()))?;
+    for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
+        let Some(table) = manifest.get(section).and_then(toml::Value::as_table) else {
+            continue;
+        };
+        for (name, value) in table {
+            if value.get("workspace").and_then(toml::Value::as_bool) != Some(true) {
+                findings.push(format!(
+                    "{}: the version of {name} belongs into the workspace's table",
+                    package.name
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn check_files(root: &Path, findings: &mut Vec<String>) -> anyhow::Result<()> {
+    let output = Command::new("git")
+        .args(["ls-files", "-co", "--exclude-standard"])
+        .current_dir(root)
+        .output()?;
+    let files: BTreeSet<String> = String::from_utf8(output.stdout)?
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    for file in &files {
+        let path = root.join(file);
+        if !file.ends_with(".rs") || !path.exists() {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).with_context(|| format!("reading {file}"))?;
+        let is_test =
+            file.contains("/tests/") || file.ends_with("/tests.rs") || file.starts_with("e2e/");
+        let lines = text
+            .lines()
+            .take_while(|line| line.trim() != "#[cfg(test)]")
+            .count();
+        if lines > MAX_LINES && !is_test {
+            findings.push(format!(
+                "{file}: {lines} lines; split it (at most {MAX_LINES} without tests)"
+            ));
+        }
+        if file.ends_with("/mod.rs") && !is_test {
+            findings.push(format!("{file}: use foo.rs beside foo/, not mod.rs"));
+        }
+        if text.contains(concat!("#[ig", "nore")) {
+            findings.push(format!("{file}: no ignored tests"));
+        }
+        for word in [
+            concat!("TO", "DO"),
+            concat!("FIX", "ME"),
+            concat!("X", "XX"),
+        ] {
+            if let Some((number, _)) = (1..)
+                .zip(text.lines())
+                .find(|(_, line)| line.contains(&format!("// {word}")))
+            {
+                findings.push(format!(
+                    "{file}:{number}: finish it or file an issue instead of {word}"
+                ));
+            }
+        }
+    }
+    Ok(())
+}

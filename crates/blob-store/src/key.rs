@@ -1,0 +1,144 @@
+//! Names of objects.
+
+use std::fmt;
+use std::str::FromStr;
+
+use domain::digest::Sha256Digest;
+use domain::id::TenantId;
+use domain::name::ModuleName;
+
+/// The name of one object: segments of letters, digits, `-`, `_` and `.`, parted by single slashes.
+///
+/// Narrower than what S3 allows, so that a key is safe as a path of a file system that stands in for S3, in a
+/// URL and in a log line.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BlobKey(String);
+
+/// Why a text is not a key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParseKeyError {
+    /// Empty or longer than S3 allows.
+    #[error("an object key has 1 to {max} bytes, not {actual}", max = BlobKey::MAX_LEN)]
+    Length {
+        /// What was given.
+        actual: usize,
+    },
+    /// Begins or ends with a slash, or has two in a row.
+    #[error("an object key has no empty segment: no slash at its ends, no two in a row")]
+    EmptySegment,
+    /// `.` or `..`.
+    #[error("an object key has no segment \".\" or \"..\"")]
+    DotSegment,
+    /// Something that is not a letter, a digit, `-`, `_` or `.`.
+    #[error("an object key is made of letters, digits, '-', '_', '.' and '/'; {0:?} is not allowed")]
+    Character(char),
+}
+
+impl BlobKey {
+    /// S3's own limit.
+    pub const MAX_LEN: usize = 1024;
+
+    /// Where one version of a module lies: `tenants/<tenant id>/modules/<name>/<sha256>.yaml`.
+    pub fn module(tenant: TenantId, name: &ModuleName, digest: &Sha256Digest) -> Self {
+        Self(format!("tenants/{tenant}/modules/{name}/{digest}.yaml"))
+    }
+
+    /// What every object of a tenant lies under, for [`crate::BlobStore::list`].
+    pub fn tenant_folder(tenant: TenantId) -> Self {
+        Self(format!("tenants/{tenant}"))
+    }
+
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for BlobKey {
+    type Err = ParseKeyError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() || text.len() > Self::MAX_LEN {
+            return Err(ParseKeyError::Length { actual: text.len() });
+        }
+        for segment in text.split('/') {
+            match segment {
+                "" => return Err(ParseKeyError::EmptySegment),
+                "." | ".." => return Err(ParseKeyError::DotSegment),
+                _ => {}
+            }
+            let odd = segment
+                .chars()
+                .find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')));
+            if let Some(odd) = odd {
+                return Err(ParseKeyError::Character(odd));
+            }
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for BlobKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Component, Path};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn bad_keys_are_refused_with_the_reason() {
+        let long = "a".repeat(BlobKey::MAX_LEN + 1);
+        for (bad, why) in [
+            ("", "1 to 1024 bytes, not 0"),
+            (long.as_str(), "not 1025"),
+            ("/a", "no empty segment"),
+            ("a/", "no empty segment"),
+            ("a//b", "no empty segment"),
+            ("a/../b", "\"..\""),
+            ("./a", "\".\""),
+            ("a b", "' ' is not allowed"),
+            ("a\\b", "is not allowed"),
+            ("a\0", "is not allowed"),
+            ("ä", "'ä' is not allowed"),
+            ("a?b", "'?' is not allowed"),
+        ] {
+            let error = bad.parse::<BlobKey>().unwrap_err().to_string();
+            assert!(error.contains(why), "{bad:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_key_of_a_module_is_the_one_of_the_contract() {
+        let tenant: TenantId = "0198c0de-0000-7000-8000-000000000000".parse().unwrap();
+        let key = BlobKey::module(tenant, &"laptop".parse().unwrap(), &Sha256Digest::of(b""));
+        assert_eq!(
+            key.as_str(),
+            "tenants/0198c0de-0000-7000-8000-000000000000/modules/laptop/\
+             e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855.yaml"
+        );
+        assert_eq!(key.as_str().parse::<BlobKey>().unwrap(), key);
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_never_leaves_the_folder_it_is_put_under(text in "[a.\\-_/\\\\ \\PC]{0,40}") {
+            if let Ok(key) = text.parse::<BlobKey>() {
+                prop_assert_eq!(key.as_str(), text.as_str());
+                prop_assert!(
+                    Path::new(key.as_str()).components().all(|part| matches!(part, Component::Normal(_)))
+                );
+                prop_assert_eq!(
+                    Path::new(key.as_str()).components().count(),
+                    text.split('/').count()
+                );
+            }
+        }
+    }
+}

@@ -1,1 +1,28 @@
-//! module-spec
+//! The module format: YAML text in, a validated [`ModuleSpec`] and every finding out.
+//!
+//! [`parse`] is the entry point. It is synchronous and pure, knows no database and runs no JavaScript: whether a
+//! table exists is the runtime's question, whether a lambda compiles is `module-engine`'s. Both ask
+//! [`ModuleSpec::finding_at`] and [`Lambda::position`] for places in the author's file.
+//!
+//! ```
+//! let (spec, findings) = module_spec::parse(
+//!     "module: {name: laptop, singular: Laptop, plural: Laptops, storage: managed}\n\
+//!      fields:\n\
+//!      - {name: serial, type: string, required: true}\n",
+//! );
+//! assert!(findings.is_empty());
+//! assert_eq!(spec.unwrap().table().as_str(), "x_laptop");
+//! ```
+
+#![warn(missing_docs)]
+#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+mod lambda;
+mod parse;
+mod spec;
+mod text;
+
+pub use lambda::Lambda;
+pub use parse::{MAX_BYTES, MAX_NESTING, parse};
+pub use spec::*;
+pub use text::Text;

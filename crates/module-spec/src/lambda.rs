@@ -1,0 +1,50 @@
+//! Code in a module, and where it stands in the file.
+
+/// A function body in JavaScript, with a map from its own lines back to those of the YAML file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lambda {
+    pub(crate) path: String,
+    pub(crate) source: String,
+    pub(crate) segments: Vec<Segment>,
+}
+
+/// From here on (line, column of the code) the text stands there (line, column of the file), side by side, until the
+/// next segment or the end of the line. All count from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Segment {
+    pub(crate) code: (u32, u32),
+    pub(crate) file: (u32, u32),
+}
+
+impl Lambda {
+    /// Where it is in the document, such as `computed_fields[0].lambda`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The function body.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// The line and column of the YAML file (from 1, in characters) for a line and column of the code (from 1, in
+    /// characters). Positions behind the end belong to the last known place.
+    pub fn position(&self, line: u32, column: u32) -> (u32, u32) {
+        let behind = self
+            .segments
+            .partition_point(|segment| segment.code <= (line, column));
+        let segment = behind
+            .checked_sub(1)
+            .and_then(|at| self.segments.get(at))
+            .or_else(|| self.segments.first());
+        match segment {
+            Some(segment) if segment.code.0 == line => {
+                let (yaml_line, yaml_column) = segment.file;
+                let along = column.saturating_sub(segment.code.1);
+                (yaml_line, yaml_column.saturating_add(along))
+            }
+            Some(segment) => segment.file,
+            None => (1, 1),
+        }
+    }
+}

@@ -1,5 +1,17 @@
-//! The router: Host → tenant → runtime, from a table in memory.
+//! The router: Host → tenant → runtime, from a table in memory that its publisher replaces as a whole.
+//!
+//! It reads nothing from a database and knows nothing of tickets or modules. Bodies, server-sent events and web sockets
+//! are streamed both ways; what a client says about itself in forwarding headers is thrown away.
 
+mod headers;
+mod host;
+mod proxy;
+mod server;
 pub mod table;
 
+pub use proxy::{Proxy, RenderPage, RouterConfig};
+pub use server::serve;
 pub use table::{Route, RouteTarget, RoutingTable};
+
+#[cfg(test)]
+mod tests;

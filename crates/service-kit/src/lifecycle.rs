@@ -94,7 +94,7 @@ impl Tasks {
                 Ok(Ok(())) if stopping => return,
                 Ok(Ok(())) => tracing::error!(task = name, "a task that must not end has ended"),
                 Ok(Err(error)) => {
-                    tracing::error!(task = name, error = format!("{error:#}"), "task failed")
+                    tracing::error!(task = name, error = format!("{error:#}"), "task failed");
                 }
                 Err(_) => tracing::error!(task = name, "task panicked"),
             }

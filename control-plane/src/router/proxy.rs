@@ -1,0 +1,433 @@
+//! One request on its way: which tenant, which runtime, there and back.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::{IntoResponse as _, Response};
+use domain::id::TenantId;
+use http::{HeaderValue, Request, StatusCode, Uri, Version, header, uri};
+use http_body::Body as _;
+use hyper::body::Incoming;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use service_kit::{Problem, Tasks, request_id, telemetry};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use super::table::{Route, RouteTarget, RoutingTable};
+use super::{headers, host};
+
+/// How long a connect may take: a runtime is near, and one that does not answer is being replaced.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long an answer may take to begin.
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// How often a request that could not be delivered is tried again against a fresh table.
+const CONNECT_ATTEMPTS: usize = 3;
+
+/// Requests of one tenant under way at once (streams among them), so that one tenant's storm leaves the others alone.
+const TENANT_CONCURRENCY: usize = 512;
+
+/// What the router must know beside its table.
+#[derive(Debug, Clone)]
+pub struct RouterConfig {
+    /// Tenants live below it: `localhost` makes `acme.localhost` a tenant's host.
+    pub base_domain: String,
+    /// Where hosts that are no tenant's go.
+    pub console: SocketAddr,
+    /// Whether clients reach the router over TLS (ended in front of it).
+    pub secure: bool,
+}
+
+/// Makes a page for people of a refusal.
+pub type RenderPage = Arc<dyn Fn(&Problem) -> Response + Send + Sync>;
+
+/// Sends requests to where they belong.
+pub struct Proxy {
+    config: RouterConfig,
+    table: watch::Receiver<Arc<RoutingTable>>,
+    client: Client<HttpConnector, Body>,
+    render_page: RenderPage,
+    tasks: Tasks,
+    turn: AtomicUsize,
+    lanes: Mutex<HashMap<TenantId, Arc<Semaphore>>>,
+}
+
+/// Where a request goes.
+enum Destination {
+    Console,
+    Tenant(Route),
+    UnknownTenant,
+}
+
+/// A request that could not be delivered.
+enum SendError {
+    /// Never sent; given back when nothing of its body was lost.
+    Connect(Option<Request<Body>>),
+    /// Sent, but no answer came in time.
+    Timeout,
+    /// The connection broke.
+    Broken(hyper_util::client::legacy::Error),
+}
+
+impl Proxy {
+    /// A router over a published table.
+    pub fn new(
+        config: RouterConfig,
+        table: watch::Receiver<Arc<RoutingTable>>,
+        render_page: RenderPage,
+        tasks: Tasks,
+    ) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        connector.set_nodelay(true);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(Duration::from_mins(1))
+            .pool_max_idle_per_host(64)
+            .build(connector);
+        Self {
+            config,
+            table,
+            client,
+            render_page,
+            tasks,
+            turn: AtomicUsize::new(0),
+            lanes: Mutex::default(),
+        }
+    }
+
+    /// Answers one request.
+    pub async fn handle(&self, request: Request<Incoming>, client: IpAddr) -> Response {
+        let id = request_id::accept_or_make(request.headers().get(&request_id::HEADER));
+        let span =
+            tracing::info_span!("route", request.id = %id, http.status = tracing::field::Empty);
+        telemetry::continue_trace(&span, request.headers());
+        let wants_page = accepts_html(request.headers());
+        let answer = async {
+            match self.route(request.map(Body::new), client, &id).await {
+                Ok(response) => response,
+                Err(problem) if wants_page => (self.render_page)(&problem),
+                Err(problem) => problem.into_response(),
+            }
+        };
+        let mut response =
+            tracing::Instrument::instrument(request_id::scope(id.clone(), answer), span.clone())
+                .await;
+        span.record("http.status", response.status().as_u16());
+        metrics::counter!("router_requests_total", "status" => class(response.status()))
+            .increment(1);
+        if let Ok(value) = HeaderValue::try_from(id) {
+            response.headers_mut().insert(request_id::HEADER, value);
+        }
+        response
+    }
+
+    async fn route(
+        &self,
+        mut request: Request<Body>,
+        client: IpAddr,
+        id: &str,
+    ) -> Result<Response, Problem> {
+        let Some(host) = host::requested_host(request.uri(), request.headers()) else {
+            return Err(Problem::bad_request(
+                "The request names no host, more than one, or something that is none.",
+            ));
+        };
+        let shown_host = shown_host(&request, &host);
+        let websocket = headers::wants_websocket(request.method(), request.headers());
+        headers::remove_hop_by_hop(request.headers_mut());
+        headers::describe_client(
+            request.headers_mut(),
+            client,
+            &shown_host,
+            self.config.secure,
+        );
+        if let Ok(value) = HeaderValue::try_from(shown_host) {
+            request.headers_mut().insert(header::HOST, value);
+        }
+        if let Ok(value) = HeaderValue::try_from(id) {
+            request.headers_mut().insert(request_id::HEADER, value);
+        }
+        telemetry::inject_trace(request.headers_mut());
+        let client_upgrade = websocket.then(|| hyper::upgrade::on(&mut request));
+        if websocket {
+            headers::ask_for_websocket(request.headers_mut());
+        }
+        let permit = match self.destination(&host) {
+            Destination::Tenant(route) => Some(self.enter_lane(route.tenant)?),
+            Destination::Console | Destination::UnknownTenant => None,
+        };
+        let mut response = self.deliver(&host, request).await?;
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            return match client_upgrade {
+                Some(client_upgrade) => Ok(self.join(client_upgrade, response, permit)),
+                None => Err(bad_gateway(
+                    "The server changed the protocol without being asked.",
+                )),
+            };
+        }
+        headers::remove_hop_by_hop(response.headers_mut());
+        Ok(response.map(|body| hold_while_streaming(body, permit)))
+    }
+
+    /// Tries until the request is delivered: a runtime that has just been replaced is found in the next table.
+    async fn deliver(&self, host: &str, mut request: Request<Body>) -> Result<Response, Problem> {
+        let mut table = self.table.clone();
+        for attempt in 1..=CONNECT_ATTEMPTS {
+            table.mark_unchanged();
+            let address = match self.destination(host) {
+                Destination::Console => self.config.console,
+                Destination::UnknownTenant => return Err(unknown_tenant(host)),
+                Destination::Tenant(route) => self.choose(&route)?,
+            };
+            match self.send(address, request).await {
+                Ok(response) => return Ok(response),
+                Err(SendError::Connect(Some(unsent))) if attempt < CONNECT_ATTEMPTS => {
+                    request = unsent;
+                    // An address that refuses is stale: wait for the next table, but not for long.
+                    let _changed_or_not =
+                        tokio::time::timeout(Duration::from_millis(300), table.changed()).await;
+                }
+                Err(SendError::Connect(_)) => {
+                    metrics::counter!("router_connect_failures_total").increment(1);
+                    return Err(starting());
+                }
+                Err(SendError::Timeout) => {
+                    return Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", "The server took too long")
+                        .with_detail("The request may or may not have been carried out. Look before you repeat it."));
+                }
+                Err(SendError::Broken(error)) => {
+                    tracing::warn!(error = %service_kit::Chain(&error), %address, "a runtime broke the connection");
+                    return Err(bad_gateway(
+                        "The server broke off. The request may or may not have been carried out; look before you repeat it.",
+                    ));
+                }
+            }
+        }
+        Err(starting())
+    }
+
+    fn destination(&self, host: &str) -> Destination {
+        if let Some(route) = self.table.borrow().find(host) {
+            return Destination::Tenant(route.clone());
+        }
+        let below_base = host
+            .strip_suffix(self.config.base_domain.as_str())
+            .and_then(|rest| rest.strip_suffix('.'))
+            .is_some_and(|label| !label.is_empty());
+        if below_base {
+            Destination::UnknownTenant
+        } else {
+            Destination::Console
+        }
+    }
+
+    fn choose(&self, route: &Route) -> Result<SocketAddr, Problem> {
+        match &route.target {
+            RouteTarget::Serving(addresses) => {
+                let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+                let index = turn.checked_rem(addresses.len()).unwrap_or(0);
+                addresses.get(index).copied().ok_or_else(starting)
+            }
+            RouteTarget::Starting => Err(starting()),
+            RouteTarget::Suspended => Err(Problem::new(
+                StatusCode::PAYMENT_REQUIRED,
+                "tenant_suspended",
+                "This helpdesk is suspended",
+            )
+            .with_detail("Its data is kept. Its owner can resume it in the console.")
+            .with_retry_after(Duration::from_hours(1))),
+            RouteTarget::Failed(reason) => {
+                tracing::warn!(tenant.slug = %route.slug, reason, "request for a tenant that failed");
+                Err(Problem::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "tenant_failed",
+                    "This helpdesk cannot be served right now",
+                )
+                .with_detail(
+                    "It is being tried again by itself. Its owner sees the reason in the console.",
+                )
+                .with_retry_after(Duration::from_secs(30)))
+            }
+        }
+    }
+
+    fn enter_lane(&self, tenant: TenantId) -> Result<OwnedSemaphorePermit, Problem> {
+        let lane = {
+            let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+            if lanes.len()
+                > self
+                    .table
+                    .borrow()
+                    .len()
+                    .saturating_mul(2)
+                    .saturating_add(64)
+            {
+                lanes.retain(|_, lane| lane.available_permits() < TENANT_CONCURRENCY);
+            }
+            Arc::clone(
+                lanes
+                    .entry(tenant)
+                    .or_insert_with(|| Arc::new(Semaphore::new(TENANT_CONCURRENCY))),
+            )
+        };
+        lane.try_acquire_owned().map_err(|_full| {
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Too many requests at once")
+                .with_detail("This helpdesk has as many requests under way as it may have. Try again in a moment.")
+                .with_retry_after(Duration::from_secs(1))
+        })
+    }
+
+    async fn send(
+        &self,
+        address: SocketAddr,
+        request: Request<Body>,
+    ) -> Result<Response, SendError> {
+        let (mut parts, body) = request.into_parts();
+        parts.uri = upstream_uri(address, &parts.uri);
+        parts.version = Version::HTTP_11;
+        // Without a body the request can be given back when it could not be sent.
+        let copy = body
+            .is_end_stream()
+            .then(|| Request::from_parts(parts.clone(), Body::empty()));
+        let answer = self.client.request(Request::from_parts(parts, body));
+        match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
+            Ok(Ok(response)) => Ok(response.map(Body::new)),
+            Ok(Err(error)) if error.is_connect() => Err(SendError::Connect(copy)),
+            Ok(Err(error)) => Err(SendError::Broken(error)),
+            Err(_elapsed) => Err(SendError::Timeout),
+        }
+    }
+
+    /// Joins the two upgraded connections and answers the client's handshake.
+    fn join(
+        &self,
+        client: hyper::upgrade::OnUpgrade,
+        mut response: Response,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Response {
+        let server = hyper::upgrade::on(&mut response);
+        let stopping = self.tasks.stopping();
+        self.tasks.spawn("websocket", async move {
+            let _permit = permit;
+            let (client, server) = match tokio::try_join!(client, server) {
+                Ok(both) => both,
+                Err(error) => {
+                    tracing::debug!(%error, "a WebSocket could not be joined");
+                    return;
+                }
+            };
+            let (mut client, mut server) = (TokioIo::new(client), TokioIo::new(server));
+            tokio::select! {
+                outcome = tokio::io::copy_bidirectional(&mut client, &mut server) => {
+                    if let Err(error) = outcome {
+                        tracing::debug!(%error, "a WebSocket ended with an error");
+                    }
+                }
+                () = stopping.cancelled() => {}
+            }
+        });
+        let (mut parts, _) = response.into_parts();
+        headers::remove_hop_by_hop(&mut parts.headers);
+        headers::ask_for_websocket(&mut parts.headers);
+        Response::from_parts(parts, Body::empty())
+    }
+}
+
+/// The host as the client wrote it, with its port, for links and cookies of the server behind.
+fn shown_host(request: &Request<Body>, host: &str) -> String {
+    let port = request
+        .uri()
+        .authority()
+        .map(uri::Authority::as_str)
+        .or_else(|| {
+            request
+                .headers()
+                .get(header::HOST)
+                .and_then(|value| value.to_str().ok())
+        })
+        .and_then(|authority| authority.rsplit_once(':'))
+        .map(|(_, port)| port)
+        .filter(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()));
+    match port {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+fn upstream_uri(address: SocketAddr, original: &Uri) -> Uri {
+    let path = original
+        .path_and_query()
+        .map_or("/", uri::PathAndQuery::as_str);
+    Uri::builder()
+        .scheme("http")
+        .authority(address.to_string())
+        .path_and_query(path)
+        .build()
+        .unwrap_or_else(|_| Uri::from_static("/"))
+}
+
+/// Keeps the tenant's place taken until the body has been streamed.
+fn hold_while_streaming(body: Body, permit: Option<OwnedSemaphorePermit>) -> Body {
+    use http_body_util::BodyExt as _;
+    match permit {
+        Some(permit) => Body::new(body.map_frame(move |frame| {
+            let _held = &permit;
+            frame
+        })),
+        None => body,
+    }
+}
+
+fn accepts_html(headers: &http::HeaderMap) -> bool {
+    headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.contains("text/html"))
+}
+
+const fn class(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        100..200 => "1xx",
+        200..300 => "2xx",
+        300..400 => "3xx",
+        400..500 => "4xx",
+        _ => "5xx",
+    }
+}
+
+fn unknown_tenant(host: &str) -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "unknown_tenant",
+        "There is no helpdesk at this address",
+    )
+    .with_detail(format!(
+        "No helpdesk has the address {host}. Check the spelling."
+    ))
+}
+
+fn starting() -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "tenant_starting",
+        "This helpdesk is starting",
+    )
+    .with_detail("It will be there in a moment.")
+    .with_retry_after(Duration::from_secs(1))
+}
+
+fn bad_gateway(detail: &'static str) -> Problem {
+    Problem::new(
+        StatusCode::BAD_GATEWAY,
+        "bad_gateway",
+        "The server gave no proper answer",
+    )
+    .with_detail(detail)
+}

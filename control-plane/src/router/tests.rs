@@ -1,0 +1,384 @@
+//! The router between a real client and real servers on loopback.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::ws::{Message, WebSocketUpgrade};
+use axum::response::IntoResponse as _;
+use axum::response::sse::{Event, Sse};
+use axum::routing::{any, get, post};
+use domain::id::TenantId;
+use futures_util::{SinkExt as _, StreamExt as _};
+use http::{HeaderMap, StatusCode};
+use reqwest::Client;
+use service_kit::{Problem, Tasks};
+use tokio::sync::watch;
+
+use super::{Proxy, Route, RouteTarget, RouterConfig, RoutingTable};
+
+struct Stage {
+    address: SocketAddr,
+    table: watch::Sender<Arc<RoutingTable>>,
+    client: Client,
+    tasks: Tasks,
+}
+
+/// A server that answers with its name and what it was sent.
+async fn upstream(tasks: &Tasks, name: &'static str) -> SocketAddr {
+    let router = Router::new()
+        .route(
+            "/headers",
+            get(|headers: HeaderMap| async move {
+                let map: std::collections::BTreeMap<String, String> = headers
+                    .iter()
+                    .map(|(name, value)| {
+                        (name.to_string(), value.to_str().unwrap_or("").to_owned())
+                    })
+                    .collect();
+                axum::Json(map)
+            }),
+        )
+        .route("/echo", post(|body: Body| async move { body }))
+        .route(
+            "/sse",
+            get(|| async {
+                let events = futures_util::stream::iter(["one", "two"])
+                    .map(|text| Ok::<_, std::convert::Infallible>(Event::default().data(text)))
+                    .chain(futures_util::stream::pending());
+                Sse::new(events)
+            }),
+        )
+        .route(
+            "/socket",
+            any(|upgrade: WebSocketUpgrade| async {
+                upgrade.on_upgrade(|mut socket| async move {
+                    while let Some(Ok(Message::Text(text))) = socket.recv().await {
+                        socket
+                            .send(Message::Text(format!("echo {text}").into()))
+                            .await
+                            .unwrap();
+                    }
+                })
+            }),
+        )
+        .fallback(move || async move { name });
+    let listener = service_kit::http::bind(([127, 0, 0, 1], 0).into())
+        .await
+        .unwrap();
+    let address = listener.local_addr().unwrap();
+    service_kit::http::serve(tasks, "upstream", listener, router);
+    address
+}
+
+fn route(slug: &str, target: RouteTarget) -> (String, Route) {
+    (
+        format!("{slug}.localhost"),
+        Route {
+            tenant: TenantId::generate(),
+            slug: slug.parse().unwrap(),
+            target,
+        },
+    )
+}
+
+async fn stage(routes: Vec<(String, Route)>) -> Stage {
+    let tasks = Tasks::new();
+    let console = upstream(&tasks, "console").await;
+    let (sender, receiver) = watch::channel(Arc::new(RoutingTable::new(routes)));
+    let config = RouterConfig {
+        base_domain: "localhost".to_owned(),
+        console,
+        secure: false,
+    };
+    let render: super::RenderPage = Arc::new(|problem: &Problem| {
+        let mut response = problem.clone().into_response();
+        response
+            .headers_mut()
+            .insert("x-page", http::HeaderValue::from_static("yes"));
+        response
+    });
+    let proxy = Proxy::new(config, receiver, render, tasks.clone());
+    let listener = service_kit::http::bind(([127, 0, 0, 1], 0).into())
+        .await
+        .unwrap();
+    let address = listener.local_addr().unwrap();
+    super::serve(&tasks, listener, Arc::new(proxy));
+    service_kit::telemetry::install_tls_provider();
+    let client = Client::builder()
+        .no_proxy()
+        .timeout(Duration::from_secs(10))
+        .build()
+        .unwrap();
+    Stage {
+        address,
+        table: sender,
+        client,
+        tasks,
+    }
+}
+
+impl Stage {
+    fn request(&self, method: http::Method, host: &str, path: &str) -> reqwest::RequestBuilder {
+        self.client
+            .request(method, format!("http://{}{path}", self.address))
+            .header("host", host)
+    }
+
+    async fn get(&self, host: &str, path: &str) -> reqwest::Response {
+        self.request(http::Method::GET, host, path)
+            .send()
+            .await
+            .unwrap()
+    }
+}
+
+#[tokio::test]
+async fn each_host_gets_its_own_server_and_others_the_console() {
+    let tasks = Tasks::new();
+    let (acme, beta) = (
+        upstream(&tasks, "acme").await,
+        upstream(&tasks, "beta").await,
+    );
+    let stage = stage(vec![
+        route("acme", RouteTarget::Serving(vec![acme])),
+        route("beta", RouteTarget::Serving(vec![beta])),
+    ])
+    .await;
+    for (host, expected) in [
+        ("acme.localhost", "acme"),
+        ("ACME.localhost:8080", "acme"),
+        ("beta.localhost.", "beta"),
+        ("localhost", "console"),
+        ("127.0.0.1:8080", "console"),
+        ("help.example.com", "console"),
+    ] {
+        assert_eq!(
+            stage.get(host, "/").await.text().await.unwrap(),
+            expected,
+            "{host}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn tenants_that_do_not_serve_have_their_own_status_and_code() {
+    let stage = stage(vec![
+        route("starting", RouteTarget::Starting),
+        route("suspended", RouteTarget::Suspended),
+        route("failed", RouteTarget::Failed("secret reason".to_owned())),
+    ])
+    .await;
+    for (host, status, code) in [
+        ("unknown.localhost", StatusCode::NOT_FOUND, "unknown_tenant"),
+        (
+            "starting.localhost",
+            StatusCode::SERVICE_UNAVAILABLE,
+            "tenant_starting",
+        ),
+        (
+            "suspended.localhost",
+            StatusCode::PAYMENT_REQUIRED,
+            "tenant_suspended",
+        ),
+        (
+            "failed.localhost",
+            StatusCode::SERVICE_UNAVAILABLE,
+            "tenant_failed",
+        ),
+    ] {
+        let answer = stage.get(host, "/").await;
+        assert_eq!(answer.status(), status, "{host}");
+        assert_eq!(
+            answer.headers().contains_key("retry-after"),
+            status != StatusCode::NOT_FOUND,
+            "{host}"
+        );
+        let text = answer.text().await.unwrap();
+        assert!(
+            text.contains(code) && !text.contains("secret reason"),
+            "{host}: {text}"
+        );
+        let page = stage
+            .request(http::Method::GET, host, "/")
+            .header("accept", "text/html")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(
+            (page.status(), page.headers()["x-page"].to_str().unwrap()),
+            (status, "yes")
+        );
+    }
+}
+
+#[tokio::test]
+async fn forged_and_hop_by_hop_headers_do_not_pass() {
+    let tasks = Tasks::new();
+    let acme = upstream(&tasks, "acme").await;
+    let stage = stage(vec![route("acme", RouteTarget::Serving(vec![acme]))]).await;
+    let seen: std::collections::BTreeMap<String, String> = stage
+        .request(http::Method::GET, "acme.localhost:8080", "/headers")
+        .header("x-forwarded-for", "10.1.1.1")
+        .header("x-forwarded-host", "evil.example")
+        .header("x-gotrs-tenant", "beta")
+        .header("connection", "x-drop-me")
+        .header("x-drop-me", "1")
+        .header("x-request-id", "kept-request-id")
+        .header(
+            "traceparent",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        )
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(seen["x-forwarded-for"], "127.0.0.1");
+    assert_eq!(seen["x-forwarded-host"], "acme.localhost:8080");
+    assert_eq!(seen["x-forwarded-proto"], "http");
+    assert_eq!(seen["host"], "acme.localhost:8080");
+    assert_eq!(seen["x-request-id"], "kept-request-id");
+    assert!(!seen.contains_key("x-gotrs-tenant") && !seen.contains_key("x-drop-me"));
+}
+
+#[tokio::test]
+async fn bodies_and_server_sent_events_are_streamed() {
+    let tasks = Tasks::new();
+    let acme = upstream(&tasks, "acme").await;
+    let stage = stage(vec![route("acme", RouteTarget::Serving(vec![acme]))]).await;
+    let (sender, receiver) = tokio::sync::mpsc::channel::<Result<Bytes, std::io::Error>>(1);
+    let body = reqwest::Body::wrap_stream(tokio_stream::wrappers::ReceiverStream::new(receiver));
+    let request = stage
+        .request(http::Method::POST, "acme.localhost", "/echo")
+        .body(body)
+        .send();
+    sender.send(Ok(Bytes::from_static(b"first"))).await.unwrap();
+    let mut answer = request.await.unwrap();
+    assert_eq!(
+        answer.chunk().await.unwrap().unwrap(),
+        "first",
+        "answered before the request has ended"
+    );
+    sender
+        .send(Ok(Bytes::from_static(b"second")))
+        .await
+        .unwrap();
+    assert_eq!(answer.chunk().await.unwrap().unwrap(), "second");
+
+    let mut events = stage.get("acme.localhost", "/sse").await;
+    let mut text = String::new();
+    while !text.contains("two") {
+        text.push_str(std::str::from_utf8(&events.chunk().await.unwrap().unwrap()).unwrap());
+    }
+}
+
+#[tokio::test]
+async fn a_web_socket_passes_in_both_directions() {
+    use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+    let tasks = Tasks::new();
+    let acme = upstream(&tasks, "acme").await;
+    let stage = stage(vec![route("acme", RouteTarget::Serving(vec![acme]))]).await;
+    let mut request = format!("ws://{}/socket", stage.address)
+        .into_client_request()
+        .unwrap();
+    request
+        .headers_mut()
+        .insert("host", http::HeaderValue::from_static("acme.localhost"));
+    let stream = tokio::net::TcpStream::connect(stage.address).await.unwrap();
+    let (mut socket, answer) = tokio_tungstenite::client_async(request, stream)
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), StatusCode::SWITCHING_PROTOCOLS);
+    socket.send("hello".into()).await.unwrap();
+    assert_eq!(
+        socket
+            .next()
+            .await
+            .unwrap()
+            .unwrap()
+            .into_text()
+            .unwrap()
+            .as_str(),
+        "echo hello"
+    );
+}
+
+#[tokio::test]
+async fn a_new_table_takes_effect_without_dropping_a_request() {
+    let tasks = Tasks::new();
+    let (old, new) = (upstream(&tasks, "old").await, upstream(&tasks, "new").await);
+    let (host, first) = route("acme", RouteTarget::Serving(vec![old]));
+    let stage = stage(vec![(host.clone(), first.clone())]).await;
+    for turn in 0..200 {
+        if turn % 20 == 10 {
+            let address = if turn % 40 == 10 { new } else { old };
+            let route = Route {
+                target: RouteTarget::Serving(vec![address]),
+                ..first.clone()
+            };
+            stage
+                .table
+                .send_replace(Arc::new(RoutingTable::new([(host.clone(), route)])));
+        }
+        assert_eq!(
+            stage.get("acme.localhost", "/").await.status(),
+            StatusCode::OK,
+            "turn {turn}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_refuses_is_replaced_by_the_next_table() {
+    let tasks = Tasks::new();
+    let gone = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap()
+    };
+    let alive = upstream(&tasks, "alive").await;
+    let (host, first) = route("acme", RouteTarget::Serving(vec![gone]));
+    let stage = stage(vec![(host.clone(), first.clone())]).await;
+    let table = stage.table.clone();
+    stage.tasks.spawn("repair", async move {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let route = Route {
+            target: RouteTarget::Serving(vec![alive]),
+            ..first
+        };
+        table.send_replace(Arc::new(RoutingTable::new([(host, route)])));
+    });
+    assert_eq!(
+        stage.get("acme.localhost", "/").await.text().await.unwrap(),
+        "alive"
+    );
+
+    let (host, dead) = route("dead", RouteTarget::Serving(vec![gone]));
+    stage
+        .table
+        .send_replace(Arc::new(RoutingTable::new([(host, dead)])));
+    assert_eq!(
+        stage.get("dead.localhost", "/").await.status(),
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+}
+
+#[tokio::test]
+async fn a_request_without_a_usable_host_is_refused() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let stage = stage(vec![]).await;
+    for head in [
+        "GET / HTTP/1.1\r\nhost: a.localhost\r\nhost: b.localhost\r\nconnection: close\r\n\r\n",
+        "GET / HTTP/1.1\r\nconnection: close\r\n\r\n",
+        "GET / HTTP/1.1\r\nhost: a@b.localhost\r\nconnection: close\r\n\r\n",
+    ] {
+        let mut stream = tokio::net::TcpStream::connect(stage.address).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400"), "{head:?}: {answer}");
+    }
+}

@@ -1,5 +1,7 @@
 //! House rules that a compiler does not check.
 
+mod fences;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -54,25 +56,6 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("e2e", &["test-kit", "domain"]),
 ];
 
-/// Third parties that only certain crates may use directly (`deny.toml` says the same of indirect use).
-const FENCES: &[(&str, &[&str])] = &[
-    ("rquickjs", &["lambda-guest"]),
-    ("wasmtime", &["module-engine"]),
-    ("aws-sdk-s3", &["blob-store"]),
-    ("aws-config", &["blob-store"]),
-    ("serde-saphyr", &["module-spec"]),
-    ("kube", &["tenant-crd", "operator", "control-plane"]),
-    (
-        "sqlx",
-        &[
-            "control-plane",
-            "tenant-runtime",
-            "tenant-database",
-            "test-kit",
-        ],
-    ),
-];
-
 /// A file longer than this (tests not counted) is split.
 const MAX_LINES: usize = 800;
 
@@ -112,6 +95,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         check_manifest(package, &mut findings)?;
     }
     check_files(&root, &mut findings)?;
+    findings.extend(fences::check(&root)?);
     if findings.is_empty() {
         return Ok(());
     }
@@ -131,15 +115,6 @@ fn check_arrows(package: &Package, findings: &mut Vec<String>) {
         let name = dependency.name.as_str();
         if dependency.path.is_some() && !allowed.contains(&name) && !(dev && name == "test-kit") {
             findings.push(format!("{}: may not depend on {name}", package.name));
-        }
-        if let Some((_, users)) = FENCES.iter().find(|(fenced, _)| *fenced == name)
-            && !users.contains(&package.name.as_str())
-        {
-            findings.push(format!(
-                "{}: may not use {name}; only {} may",
-                package.name,
-                users.join(", ")
-            ));
         }
     }
 }
@@ -183,7 +158,7 @@ fn check_files(root: &Path, findings: &mut Vec<String>) -> anyhow::Result<()> {
         .collect();
     for file in &files {
         let path = root.join(file);
-        if !file.ends_with(".rs") || !path.exists() {
+        if path.extension().is_none_or(|extension| extension != "rs") || !path.exists() {
             continue;
         }
         let text = std::fs::read_to_string(&path).with_context(|| format!("reading {file}"))?;

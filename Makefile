@@ -1,0 +1,41 @@
+# Two commands do everything: `make up` and `make test`. The logic is in scripts/ and `cargo xtask`.
+.DEFAULT_GOAL := help
+.PHONY: help up demo build test lint bench clean prepare
+
+GOTRS := target/release/gotrs
+ARGS ?=
+
+help: ## Shows this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+up: ## Installs what is missing, builds, starts the whole platform on this machine
+	@scripts/bootstrap run
+	@$(MAKE) --no-print-directory build
+	@$(GOTRS) up $(ARGS)
+
+demo: ## The same, with a tenant that has something in it
+	@$(MAKE) --no-print-directory up ARGS="--demo $(ARGS)"
+
+build: prepare ## Builds target/release/gotrs
+	@cargo build --release --locked -p gotrs
+
+test: ## Installs what is missing, runs every check and every test
+	@scripts/bootstrap test
+	@scripts/test
+
+lint: prepare ## Format, clippy, house rules
+	@scripts/lint
+
+bench: prepare ## Measures, and writes docs/performance.md
+	@scripts/bootstrap test
+	@cargo build --release --locked -p gotrs
+	@cargo xtask bench
+
+clean: ## Removes what was built (never data/)
+	@cargo clean
+	@rm -rf crates/service-kit/assets/dist crates/service-kit/assets/node_modules crates/module-engine/guest
+
+prepare:
+	@scripts/bootstrap build
+	@cargo xtask guest
+	@cargo xtask assets

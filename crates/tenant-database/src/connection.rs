@@ -1,0 +1,184 @@
+//! The one connection to the server, and how everything reaches it.
+
+use std::time::Duration;
+
+use domain::id::TenantId;
+use secrecy::{ExposeSecret as _, SecretString};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, Postgres};
+use sqlx::{ConnectOptions as _, PgConnection, Transaction};
+
+use crate::credentials::Credentials;
+use crate::names::TenantNames;
+
+/// Longest wait for a free connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest time for one whole operation; the server's own limits (below) end a statement much earlier. It
+/// only strikes when the server stops answering at all.
+const OPERATION_TIMEOUT: Duration = Duration::from_secs(120);
+/// First half of our advisory locks: "gotr" in ASCII. The second half is a tenant's.
+const LOCK_CLASS: i32 = 0x676f_7472;
+
+/// The database in which tenants live, seen by the one who makes and removes them.
+#[derive(Debug, Clone)]
+pub struct TenantDatabase {
+    pool: PgPool,
+    options: PgConnectOptions,
+    database: String,
+}
+
+/// Why the database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// Not an address of a PostgreSQL database.
+    #[error(
+        "the address of the tenants' database is not a PostgreSQL URL; a good one: \
+         postgres://user:password@host:5432/database or postgres://user@/database?host=/run/postgresql"
+    )]
+    ParseUrl(#[source] sqlx::Error),
+    /// Nobody answers, or not to us.
+    #[error("the tenants' database cannot be reached")]
+    Reach(#[source] sqlx::Error),
+}
+
+/// A statement that failed, and what it was for.
+#[derive(Debug, thiserror::Error)]
+#[error("{doing} failed")]
+pub struct DatabaseError {
+    doing: &'static str,
+    source: sqlx::Error,
+}
+
+impl DatabaseError {
+    /// What the database said.
+    pub fn database_message(&self) -> Option<&str> {
+        self.source.as_database_error().map(|error| error.message())
+    }
+}
+
+/// Says what a statement was for.
+pub(crate) trait Doing<T> {
+    fn doing(self, doing: &'static str) -> Result<T, DatabaseError>;
+}
+
+impl<T> Doing<T> for sqlx::Result<T> {
+    fn doing(self, doing: &'static str) -> Result<T, DatabaseError> {
+        self.map_err(|source| DatabaseError { doing, source })
+    }
+}
+
+impl TenantDatabase {
+    /// Connects as superuser to the database that `admin_url` names; directly, not through a pooler.
+    pub async fn connect(admin_url: &SecretString) -> Result<Self, ConnectError> {
+        let options: PgConnectOptions = admin_url
+            .expose_secret()
+            .parse()
+            .map_err(ConnectError::ParseUrl)?;
+        let admin = options
+            .clone()
+            .application_name("gotrs-tenant-database")
+            .options([
+                ("statement_timeout", "60s"),
+                ("lock_timeout", "20s"),
+                ("idle_in_transaction_session_timeout", "60s"),
+                ("client_min_messages", "warning"),
+            ])
+            // Statements of this crate hold verifiers and are long; errors carry what is needed.
+            .disable_statement_logging();
+        let pool = PgPoolOptions::new()
+            .max_connections(4)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .idle_timeout(Duration::from_secs(30))
+            .connect_with(admin)
+            .await
+            .map_err(ConnectError::Reach)?;
+        let database = sqlx::query_scalar("SELECT current_database()::text")
+            .fetch_one(&pool)
+            .await
+            .map_err(ConnectError::Reach)?;
+        Ok(Self {
+            pool,
+            options,
+            database,
+        })
+    }
+
+    /// Closes all connections; for tests and for an orderly end.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
+    /// Where a tenant's runtime signs in.
+    pub fn runtime_url(&self, tenant: TenantId, credentials: &Credentials) -> SecretString {
+        self.url(
+            TenantNames::of(tenant).runtime.as_str(),
+            &credentials.runtime,
+        )
+    }
+
+    /// Where the queries of a tenant's code sign in.
+    pub fn lambda_url(&self, tenant: TenantId, credentials: &Credentials) -> SecretString {
+        self.url(TenantNames::of(tenant).lambda.as_str(), &credentials.lambda)
+    }
+
+    fn url(&self, role: &str, password: &SecretString) -> SecretString {
+        self.options
+            .clone()
+            .username(role)
+            .password(password.expose_secret())
+            .database(&self.database)
+            .to_url_lossy()
+            .to_string()
+            .into()
+    }
+
+    /// Connections as superuser.
+    pub(crate) const fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// A transaction that nobody else has for this tenant at the same time.
+    pub(crate) async fn begin(
+        &self,
+        tenant: TenantId,
+    ) -> Result<Transaction<'static, Postgres>, DatabaseError> {
+        let mut transaction = self.pool.begin().await.doing("beginning a transaction")?;
+        sqlx::query("SELECT pg_advisory_xact_lock($1, $2)")
+            .bind(LOCK_CLASS)
+            .bind(lock_key(tenant))
+            .execute(&mut *transaction)
+            .await
+            .doing("waiting for others who work on the same tenant")?;
+        Ok(transaction)
+    }
+}
+
+/// Ends an operation whose server stopped answering.
+pub(crate) async fn limited<T, E: From<DatabaseError>>(
+    operation: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    match tokio::time::timeout(OPERATION_TIMEOUT, operation).await {
+        Ok(result) => result,
+        Err(elapsed) => Err(DatabaseError {
+            doing: "waiting for the database",
+            source: sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, elapsed)),
+        }
+        .into()),
+    }
+}
+
+/// Runs statements that were put together here. Values in them are our own constants, numbers and `SqlIdent`s.
+pub(crate) async fn run(connection: &mut PgConnection, statements: String) -> sqlx::Result<()> {
+    #[expect(
+        clippy::disallowed_types,
+        reason = "roles and schemas have no bound parameters; names are SqlIdent"
+    )]
+    let statements = sqlx::AssertSqlSafe(statements);
+    sqlx::raw_sql(statements).execute(connection).await?;
+    Ok(())
+}
+
+/// The random end of the id: two tenants that share it only wait for each other.
+fn lock_key(tenant: TenantId) -> i32 {
+    let [.., a, b, c, d] = *tenant.as_uuid().as_bytes();
+    i32::from_be_bytes([a, b, c, d])
+}

@@ -1,0 +1,113 @@
+//! Signing up and signing in, over HTTP.
+
+use anyhow::{Context as _, ensure};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::platform::{Platform, json as read_json};
+
+/// The password of everyone in these tests.
+pub const PASSWORD: &str = "correct-horse-9-battery";
+
+/// The address of who signs up a tenant.
+pub fn email(slug: &str) -> String {
+    format!("owner@{slug}.example")
+}
+
+impl Platform {
+    /// Signs up, follows the link in the mail and waits until the tenant is active.
+    pub async fn sign_up(&self, slug: &str) -> anyhow::Result<()> {
+        let answer = self
+            .console(Method::POST, "/v1/signup")
+            .json(&json!({
+                "organization": format!("Organisation {slug}"),
+                "slug": slug,
+                "email": email(slug),
+                "password": PASSWORD,
+                "plan": "team",
+            }))
+            .send()
+            .await?;
+        let status = answer.status();
+        let body = read_json(answer).await?;
+        ensure!(status == StatusCode::CREATED, "signup: {status} {body}");
+        ensure!(body["tenant"]["phase"] == "Pending", "nothing is made before the address is verified: {body}");
+        let token = self.token_from_mail(&email(slug)).await?;
+        let answer =
+            self.console(Method::POST, "/v1/signup/verify").json(&json!({ "token": token })).send().await?;
+        ensure!(answer.status() == StatusCode::OK, "verify: {} {}", answer.status(), answer.text().await?);
+        self.wait_until_active(slug).await
+    }
+
+    /// Waits until the tenant's server answers through the router.
+    pub async fn wait_until_active(&self, slug: &str) -> anyhow::Result<()> {
+        self.eventually("the tenant serves", || async {
+            let answer = self.tenant(slug, Method::GET, "/login").send().await.ok()?;
+            (answer.status() == StatusCode::OK).then_some(())
+        })
+        .await
+    }
+
+    /// The token of the newest link that was mailed to `address`.
+    pub async fn token_from_mail(&self, address: &str) -> anyhow::Result<String> {
+        self.eventually("the mail arrives", || async {
+            let answer =
+                self.console(Method::GET, "/dev/mail").header("accept", "application/json").send().await.ok()?;
+            let mails: Value = answer.json().await.ok()?;
+            let text = mails["items"].as_array()?.iter().map(Value::to_string).find(|mail| mail.contains(address))?;
+            let (_, rest) = text.split_once("token=")?;
+            let token: String =
+                rest.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')).collect();
+            Some(token)
+        })
+        .await
+    }
+
+    /// An access token for the control plane.
+    pub async fn console_token(&self, slug: &str) -> anyhow::Result<String> {
+        let answer = self
+            .console(Method::POST, "/v1/sessions")
+            .json(&json!({ "email": email(slug), "password": PASSWORD }))
+            .send()
+            .await?;
+        token_of(&read_json(answer).await?)
+    }
+
+    /// An access token for the tenant's server, as its first administrator.
+    pub async fn agent_token(&self, slug: &str) -> anyhow::Result<String> {
+        let answer = self
+            .tenant(slug, Method::POST, "/api/v1/auth/login")
+            .json(&json!({ "login": email(slug), "password": PASSWORD }))
+            .send()
+            .await?;
+        token_of(&read_json(answer).await?)
+    }
+
+    /// Calls a tenant's JSON API.
+    pub async fn call(
+        &self,
+        slug: &str,
+        token: &str,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+    ) -> anyhow::Result<(StatusCode, Value)> {
+        let mut request = self.tenant(slug, method, path).bearer_auth(token).header("accept", "application/json");
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let answer = request.send().await?;
+        let status = answer.status();
+        let text = answer.text().await?;
+        let value = if text.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(&text).with_context(|| format!("{path}: {status}: {text}"))?
+        };
+        Ok((status, value))
+    }
+}
+
+fn token_of(body: &Value) -> anyhow::Result<String> {
+    body["access_token"].as_str().map(str::to_owned).with_context(|| format!("no access token in {body}"))
+}

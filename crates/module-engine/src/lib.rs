@@ -1,1 +1,27 @@
-//! module-engine
+//! Runs the code of modules in a sandbox.
+//!
+//! [`Engine`](engine::Engine) is made once per process; [`CompiledModule`](compiled::CompiledModule) checks a module's lambdas in
+//! the sandbox and runs them through one entry point, [`CompiledModule::invoke`](compiled::CompiledModule::invoke), against a
+//! [`Host`](host::Host). Every invocation gets a fresh copy of the guest (`lambda-guest`: QuickJS as WebAssembly), and nothing of a
+//! lambda survives it. What the walls are and what was tried against them: docs/security/sandbox.md.
+//!
+//! All of it is synchronous and may take as long as the limits allow: call it from a blocking thread.
+
+#![warn(missing_docs)]
+#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+pub mod call;
+pub mod compiled;
+pub mod dry_run;
+pub mod engine;
+pub mod error;
+pub mod host;
+pub mod html;
+pub mod module_tests;
+pub mod value;
+
+mod executor;
+mod frame;
+mod reads;
+mod session;
+mod wasm;

@@ -1,0 +1,420 @@
+// What lambdas see. Runs once, at build time, before any lambda exists; everything a request needs is reached through
+// `dispatch`. Nothing of `native` is ever visible to a lambda.
+(function (native) {
+  'use strict';
+
+  // ---- The way out: requests to the host -------------------------------------------------------------------------------
+
+  const operation = { query: 1, log: 2, translate: 3, stopped: 4 };
+  const { parse, stringify } = JSON;
+  const { apply, ownKeys, deleteProperty } = Reflect;
+  const { getPrototypeOf, getOwnPropertyDescriptor, defineProperty, freeze, keys } = Object;
+  const sourceOf = Function.prototype.call.bind(Function.prototype.toString);
+  const isPromise = (value) => value instanceof Promise;
+  const settle = Function.prototype.call.bind(Promise.prototype.then);
+  const global = globalThis;
+
+  function ask(what, request) {
+    const answer = parse(native.host(what, stringify(request)));
+    // A limit is hit: the host is told where, and ends this instance there. No lambda can catch it.
+    if (answer.limit) native.host(operation.stopped, stringify({ stack: new Error('').stack }));
+    if (answer.error !== undefined) throw new Error(answer.error);
+    return answer.ok;
+  }
+
+  // ---- db --------------------------------------------------------------------------------------------------------------
+
+  function argument(value) {
+    if (value === undefined) return null;
+    if (typeof value === 'bigint') return value.toString();
+    if (value instanceof Date) return value.toISOString();
+    if (typeof value === 'function' || typeof value === 'symbol') {
+      throw new TypeError('a query parameter must be a value, not a ' + typeof value);
+    }
+    return value;
+  }
+
+  function rowsOf(sql, args) {
+    if (typeof sql !== 'string') throw new TypeError('the query must be a text');
+    const { columns, rows } = ask(operation.query, { sql, args: args.map(argument) });
+    const coercible = columns.length === 1;
+    return rows.map((values) => {
+      const row = {};
+      for (let at = 0; at < columns.length; at++) {
+        defineProperty(row, columns[at], { value: values[at], writable: true, enumerable: true, configurable: true });
+      }
+      if (coercible) {
+        // `'' + db.queryRow('SELECT name ...')` is that name, as some modules expect.
+        const primitive = () => (row[columns[0]] === null || row[columns[0]] === undefined ? '' : row[columns[0]]);
+        defineProperty(row, Symbol.toPrimitive, { value: primitive });
+        defineProperty(row, 'toString', { value: () => '' + primitive(), writable: true, configurable: true });
+      }
+      return row;
+    });
+  }
+
+  const db = {
+    query(sql, ...args) {
+      return rowsOf(sql, args);
+    },
+    queryRow(sql, ...args) {
+      const rows = rowsOf(sql, args);
+      return rows.length > 0 ? rows[0] : null;
+    },
+  };
+
+  // ---- Log, translation, crypto, base64 ---------------------------------------------------------------------------------
+
+  function lineOf(parts) {
+    return parts
+      .map((part) => {
+        if (typeof part === 'string') return part;
+        if (part instanceof Error) return '' + part;
+        const json = typeof part === 'bigint' ? undefined : stringify(part);
+        return json === undefined ? String(part) : json;
+      })
+      .join(' ');
+  }
+
+  const log = {};
+  for (const level of ['debug', 'info', 'warn', 'error']) {
+    log[level] = function (...parts) {
+      ask(operation.log, { level, message: lineOf(parts) });
+    };
+  }
+
+  function t(key, fallback) {
+    const text = ask(operation.translate, { key: String(key) });
+    if (text !== null) return text;
+    return fallback === undefined ? String(key) : String(fallback);
+  }
+
+  const crypto = {
+    sha256: (text) => native.sha256(String(text)),
+    hmacSha256: (key, text) => native.hmacSha256(String(key), String(text)),
+    randomUUID: () => native.uuid(),
+  };
+
+  const base64 = {
+    encode: (text) => native.base64Encode(String(text)),
+    decode: (text) => native.base64Decode(String(text)),
+  };
+
+  // ---- html -------------------------------------------------------------------------------------------------------------
+
+  const entities = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
+
+  // Markup that is not escaped again when it is interpolated.
+  class Html {
+    #markup;
+    constructor(markup) {
+      this.#markup = markup;
+      freeze(this);
+    }
+    toString() {
+      return this.#markup;
+    }
+    toJSON() {
+      return this.#markup;
+    }
+    static escape(value) {
+      if (value === null || value === undefined) return '';
+      if (typeof value === 'object' && #markup in value) return value.#markup;
+      if (Array.isArray(value)) return value.map(Html.escape).join('');
+      return String(value).replace(/[&<>"']/g, (character) => entities[character]);
+    }
+  }
+
+  function html(texts, ...values) {
+    if (!Array.isArray(texts) || !Array.isArray(texts.raw)) throw new TypeError('write html`...`: it is a template tag');
+    let markup = texts[0];
+    for (let at = 0; at < values.length; at++) markup += Html.escape(values[at]) + texts[at + 1];
+    return new Html(markup);
+  }
+
+  // ---- Dates and numbers as the pages show them ---------------------------------------------------------------------------
+
+  const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+  const written = /^(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{2}):(\d{2}))?/;
+
+  // `Jan 2, 2006 3:04 PM`. A text shows the time that it says, without moving it to another zone; a date without a time shows none.
+  function formatDate(value) {
+    if (value === null || value === undefined || value === '') return '-';
+    if (typeof value === 'number') value = new Date(value);
+    if (value instanceof Date) {
+      if (Number.isNaN(value.getTime())) return '-';
+      value = value.toISOString();
+    }
+    const parts = written.exec(String(value));
+    if (parts === null) return String(value);
+    const month = months[Number(parts[2]) - 1];
+    if (month === undefined) return String(value);
+    const day = month + ' ' + Number(parts[3]) + ', ' + parts[1];
+    if (parts[4] === undefined) return day;
+    const hour = Number(parts[4]);
+    return day + ' ' + (hour % 12 === 0 ? 12 : hour % 12) + ':' + parts[5] + (hour < 12 ? ' AM' : ' PM');
+  }
+
+  // `1,234.50`: thousands by comma; as many decimals as asked for, otherwise as many as the number has.
+  function formatNumber(value, decimals) {
+    if (value === null || value === undefined || value === '') return '-';
+    const number = Number(value);
+    if (!Number.isFinite(number)) return '-';
+    const text = decimals === undefined ? String(number) : number.toFixed(decimals);
+    const parts = /^(-?)(\d+)(\.\d+)?$/.exec(text);
+    if (parts === null) return text;
+    return parts[1] + parts[2].replace(/\B(?=(\d{3})+$)/g, ',') + (parts[3] === undefined ? '' : parts[3]);
+  }
+
+  // ---- Hygiene ------------------------------------------------------------------------------------------------------------
+
+  for (const name of ['eval', 'SharedArrayBuffer', 'Atomics', 'WeakRef', 'FinalizationRegistry', 'performance']) {
+    deleteProperty(global, name);
+  }
+  for (const name of ['detachArrayBuffer', 'gc', 'navigator', 'print', 'console', 'scriptArgs', 'queueMicrotask']) {
+    deleteProperty(global, name);
+  }
+
+  // The four constructors that make code from text; each function can reach one of them.
+  function NoFunction() {
+    throw new TypeError('code cannot be made from text here');
+  }
+  const functionPrototype = Function.prototype;
+  for (const example of [function () {}, async function () {}, function* () {}, async function* () {}]) {
+    defineProperty(getPrototypeOf(example), 'constructor', {
+      value: NoFunction,
+      writable: false,
+      enumerable: false,
+      configurable: false,
+    });
+  }
+  defineProperty(NoFunction, 'name', { value: 'Function' });
+  defineProperty(NoFunction, 'prototype', { value: functionPrototype, writable: false });
+  defineProperty(global, 'Function', { value: NoFunction, writable: false, enumerable: false, configurable: false });
+
+  defineProperty(Math, 'random', { value: () => native.random(), writable: true, configurable: true });
+
+  const provided = { db, log, t, crypto, base64, html, formatDate, formatNumber, now: () => new Date() };
+  for (const name of keys(provided)) {
+    defineProperty(global, name, { value: provided[name], writable: false, enumerable: false, configurable: false });
+  }
+
+  // A frozen prototype would also forbid `error.name = ...` or `object.toString = ...` on what inherits from it. These few become
+  // accessors that put the value onto the object itself.
+  function overridable(prototype, names) {
+    for (const name of names) {
+      const found = getOwnPropertyDescriptor(prototype, name);
+      if (found === undefined || !('value' in found)) continue;
+      const value = found.value;
+      defineProperty(prototype, name, {
+        get: () => value,
+        set(changed) {
+          if (this === prototype) throw new TypeError(name + ' cannot be changed for all objects');
+          defineProperty(this, name, { value: changed, writable: true, enumerable: true, configurable: true });
+        },
+        enumerable: false,
+        configurable: false,
+      });
+    }
+  }
+  overridable(Object.prototype, ['constructor', 'hasOwnProperty', 'toLocaleString', 'toString', 'valueOf']);
+  overridable(Array.prototype, ['toString']);
+  overridable(Date.prototype, ['toString']);
+  for (const kind of [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError, AggregateError]) {
+    overridable(kind.prototype, ['constructor', 'message', 'name', 'toString']);
+  }
+
+  // Freezes everything that can be reached from the global object and from syntax.
+  const seen = new Set();
+  function freezeAll(root) {
+    const waiting = [root];
+    while (waiting.length > 0) {
+      const value = waiting.pop();
+      if (value === null || (typeof value !== 'object' && typeof value !== 'function') || seen.has(value)) continue;
+      seen.add(value);
+      if (value !== global) freeze(value);
+      waiting.push(getPrototypeOf(value));
+      for (const key of ownKeys(value)) {
+        const property = getOwnPropertyDescriptor(value, key);
+        waiting.push(property.value, property.get, property.set);
+      }
+    }
+  }
+  freezeAll(global);
+  for (const example of [
+    function () {}, async function () {}, function* () {}, async function* () {}, (function* () {})(), (async function* () {})(),
+    [][Symbol.iterator](), ''[Symbol.iterator](), new Map().entries(), new Set().entries(), 'a'.matchAll(/a/g), /a/, Html,
+    Html.prototype, [].values().map((x) => x), Iterator.from({ next() {} }), (function () { return arguments; })(),
+  ]) {
+    freezeAll(example);
+  }
+  for (const name of ownKeys(global)) {
+    const property = getOwnPropertyDescriptor(global, name);
+    if ('value' in property) defineProperty(global, name, { writable: false, configurable: false });
+  }
+
+  // ---- Running ------------------------------------------------------------------------------------------------------------
+
+  // `name` is where the lambda stands in the request: `lambda/0`. Its first line is line 2 of what is compiled.
+  function compile(name, body) {
+    const source = 'function (item) {\n' + body + '\n}';
+    const lambda = native.compile(name, '(' + source + ')');
+    // `}); ... (function () {` compiles too, but is not one function body.
+    if (typeof lambda !== 'function' || sourceOf(lambda) !== source) {
+      const error = new SyntaxError("unexpected '}': it ends the lambda before its last line");
+      error.stack = '';
+      throw error;
+    }
+    return lambda;
+  }
+
+  // Never runs code of the lambda except through the getters and `toString` of what it threw, under the same deadline.
+  function describe(thrown) {
+    try {
+      if (thrown instanceof Error) {
+        return { name: String(thrown.name), message: String(thrown.message), stack: String(thrown.stack) };
+      }
+      return { name: null, message: typeof thrown === 'object' && thrown !== null ? stringify(thrown) : String(thrown), stack: '' };
+    } catch {
+      return { name: null, message: 'an error that cannot be shown', stack: '' };
+    }
+  }
+
+  function run(lambda, item) {
+    let value = lambda(item);
+    if (isPromise(value)) {
+      let state = 'pending';
+      settle(
+        value,
+        (result) => {
+          state = 'kept';
+          value = result;
+        },
+        (reason) => {
+          state = 'broken';
+          value = reason;
+        },
+      );
+      native.runJobs();
+      if (state === 'pending') throw new Error('the promise that was returned never settles');
+      if (state === 'broken') throw value;
+    } else {
+      native.runJobs();
+    }
+    return value;
+  }
+
+  // A result as JSON text, within the limits; `{l: ...}` says which one it is over.
+  function encode(value, limits) {
+    if (value === undefined || value === null) return { value: null, json: 'null' };
+    if (typeof value === 'function' || typeof value === 'symbol') {
+      throw new TypeError('the lambda returned a ' + typeof value + '; return a text, a number or an object');
+    }
+    if (typeof value === 'bigint') value = value.toString();
+    const json = stringify(value);
+    if (json === undefined) return { value: null, json: 'null' };
+    if (json.length > limits.bytes || (json.length * 3 > limits.bytes && native.bytes(json) > limits.bytes)) {
+      return { json: '{"l":"bytes"}', over: true };
+    }
+    if (typeof value === 'object' && native.nesting(json) > limits.nesting) return { json: '{"l":"nesting"}', over: true };
+    return { value, json };
+  }
+
+  // Undeclared variables become properties of the global object: what one row leaves there, the next must not find.
+  function sweep() {
+    for (const name of keys(global)) deleteProperty(global, name);
+  }
+
+  function cell(lambda, item, name, limits) {
+    let answer;
+    try {
+      const encoded = encode(run(lambda, item), limits);
+      if (encoded.over) return encoded.json;
+      // The computed fields below see it, and cannot change it behind our back.
+      item[name] = typeof encoded.value === 'object' ? parse(encoded.json) : encoded.value;
+      answer = '{"v":' + encoded.json + '}';
+    } catch (thrown) {
+      item[name] = null;
+      answer = '{"e":' + stringify(describe(thrown)) + '}';
+    } finally {
+      sweep();
+    }
+    return answer;
+  }
+
+  const calls = {
+    // Answers with one list per row, with one entry per wanted lambda: `{v: value}`, `{e: error}` or `{l: limit}`.
+    cells({ lambdas, columns, rows, limits }) {
+      const compiled = lambdas.map(({ source }, at) => {
+        try {
+          return { lambda: compile('lambda/' + at, source) };
+        } catch (thrown) {
+          return { error: '{"e":' + stringify(describe(thrown)) + '}' };
+        }
+      });
+      const answers = [];
+      for (const values of rows) {
+        const item = {};
+        for (let at = 0; at < columns.length; at++) if (values[at] !== undefined) item[columns[at]] = values[at];
+        const answer = [];
+        for (let at = 0; at < lambdas.length; at++) {
+          const { lambda, error } = compiled[at];
+          const json = lambda === undefined ? error : cell(lambda, item, lambdas[at].name, limits);
+          if (lambdas[at].wanted) answer.push(json);
+        }
+        answers.push('[' + answer.join(',') + ']');
+      }
+      return '{"cells":[' + answers.join(',') + ']}';
+    },
+
+    // Answers with the item as the hook left it and with what it found wrong.
+    hook({ lambda, item, limits }) {
+      const failures = [];
+      const fail = (field, text) => {
+        if (text === undefined) [field, text] = ['', field];
+        failures.push({ field: String(field ?? ''), text: String(text) });
+      };
+      defineProperty(global, 'fail', { value: fail, writable: false, enumerable: false, configurable: false });
+      try {
+        run(compile('lambda/0', lambda), item);
+        const encoded = encode(item, limits);
+        if (encoded.over) return encoded.json;
+        return '{"item":' + encoded.json + ',"failures":' + stringify(failures) + '}';
+      } catch (thrown) {
+        return '{"e":' + stringify(describe(thrown)) + '}';
+      }
+    },
+
+    // Answers with the value, like one cell.
+    value({ lambda, item, limits }) {
+      try {
+        const encoded = encode(run(compile('lambda/0', lambda), item), limits);
+        return encoded.over ? encoded.json : '{"v":' + encoded.json + '}';
+      } catch (thrown) {
+        return '{"e":' + stringify(describe(thrown)) + '}';
+      }
+    },
+
+    // Compiles without running; answers with one error or null per lambda.
+    check({ lambdas }) {
+      return stringify({
+        checked: lambdas.map(({ source }, at) => {
+          try {
+            compile('lambda/' + at, source);
+            return null;
+          } catch (thrown) {
+            return describe(thrown);
+          }
+        }),
+      });
+    },
+  };
+
+  return function dispatch(request) {
+    native.seed(request.entropy);
+    for (const name of ['user', 'tenant']) {
+      defineProperty(global, name, { value: freeze(request[name]), writable: false, enumerable: false, configurable: false });
+    }
+    return calls[request.call](request);
+  };
+})

@@ -1,0 +1,377 @@
+//! A module whose lambdas are known to compile, and the entry point that runs them.
+
+mod columns;
+mod trace;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use domain::diagnostic::{Diagnostic, Severity};
+use domain::limits::LambdaLimits;
+use module_spec::{ComputedField, Hook, Lambda, ModuleSpec};
+use serde::de::DeserializeOwned;
+
+use self::trace::{explain, limit_error, script_error};
+use crate::call::{Call, Cell, CellError, HookOutcome, Item, Outcome};
+use crate::dry_run::DryRunHost;
+use crate::engine::Engine;
+use crate::error::{InvokeError, Limit, LimitError};
+use crate::executor::Halt;
+use crate::frame::{
+    Body, CellsReply, CheckReply, HookReply, Request, ResultLimit, Source, ValueReply,
+};
+use crate::host::Host;
+use crate::reads::{Reads, reads_of};
+use crate::value::CellValue;
+
+pub use self::columns::Columns;
+
+/// What checking a module at upload may use.
+const CHECK_LIMITS: LambdaLimits = LambdaLimits {
+    wall_ms: 2_000,
+    ..LambdaLimits::DEFAULT
+};
+
+/// A module that is ready to run. Made by [`CompiledModule::compile`] only.
+#[derive(Debug)]
+pub struct CompiledModule {
+    engine: Arc<Engine>,
+    spec: Arc<ModuleSpec>,
+    /// What each computed field reads, those above it not yet followed.
+    reads: Vec<Reads>,
+}
+
+impl CompiledModule {
+    /// Checks the syntax of every lambda in the sandbox and finds out which fields each reads. The findings stand at their lines
+    /// of the YAML file.
+    pub fn compile(engine: &Arc<Engine>, spec: Arc<ModuleSpec>) -> Result<Self, Vec<Diagnostic>> {
+        let findings = check(engine, &spec);
+        if !findings.is_empty() {
+            return Err(findings);
+        }
+        let reads = spec
+            .computed_fields()
+            .iter()
+            .map(|field| reads_of(field.lambda().source()))
+            .collect();
+        Ok(Self {
+            engine: Arc::clone(engine),
+            spec,
+            reads,
+        })
+    }
+
+    /// The module as it was written.
+    pub fn spec(&self) -> &Arc<ModuleSpec> {
+        &self.spec
+    }
+
+    /// The columns that must be in the rows of [`Call::ComputedFields`] for `fields`; others are not looked at.
+    pub fn columns(&self, fields: &[&str]) -> Columns {
+        columns::needed(&self.spec, &self.reads, fields)
+    }
+
+    /// Runs lambdas of this module in a fresh sandbox. `ceiling` is the plan's; what the module itself asks for is applied below it.
+    ///
+    /// Blocks until the end, at most a few milliseconds longer than the limit of time.
+    pub fn invoke(
+        &self,
+        call: Call<'_>,
+        host: &dyn Host,
+        ceiling: LambdaLimits,
+    ) -> Result<Outcome, InvokeError> {
+        let limits = self.spec.limits().capped_by(ceiling);
+        let run = Run {
+            module: self,
+            host,
+            limits,
+        };
+        match call {
+            Call::ComputedFields { rows, fields } => {
+                run.computed_fields(rows, fields).map(Outcome::Cells)
+            }
+            Call::Hook { hook, item } => run.hook(hook, item).map(Outcome::Hook),
+            Call::Lambda { lambda, item } => run.lambda(lambda, item).map(Outcome::Value),
+        }
+    }
+
+    /// [`CompiledModule::invoke`] for computed fields: for each row, for each field.
+    pub fn computed_fields(
+        &self,
+        rows: &[Item],
+        fields: &[&str],
+        host: &dyn Host,
+        ceiling: LambdaLimits,
+    ) -> Result<Vec<Vec<Cell>>, InvokeError> {
+        match self.invoke(Call::ComputedFields { rows, fields }, host, ceiling)? {
+            Outcome::Cells(cells) => Ok(cells),
+            Outcome::Hook(_) | Outcome::Value(_) => {
+                Err(InvokeError::Internal("wrong outcome".to_owned()))
+            }
+        }
+    }
+
+    /// [`CompiledModule::invoke`] for a hook. A module without this hook leaves the record as it is, without starting a sandbox.
+    pub fn hook(
+        &self,
+        hook: Hook,
+        item: &Item,
+        host: &dyn Host,
+        ceiling: LambdaLimits,
+    ) -> Result<HookOutcome, InvokeError> {
+        if self.spec.hooks().get(hook).is_none() {
+            return Ok(HookOutcome {
+                item: item.clone(),
+                failures: Vec::new(),
+            });
+        }
+        match self.invoke(Call::Hook { hook, item }, host, ceiling)? {
+            Outcome::Hook(outcome) => Ok(outcome),
+            Outcome::Cells(_) | Outcome::Value(_) => {
+                Err(InvokeError::Internal("wrong outcome".to_owned()))
+            }
+        }
+    }
+}
+
+/// One invocation.
+struct Run<'a> {
+    module: &'a CompiledModule,
+    host: &'a dyn Host,
+    limits: LambdaLimits,
+}
+
+impl Run<'_> {
+    fn computed_fields(
+        &self,
+        rows: &[Item],
+        wanted: &[&str],
+    ) -> Result<Vec<Vec<Cell>>, InvokeError> {
+        let spec = &self.module.spec;
+        if let Some(unknown) = wanted
+            .iter()
+            .find(|name| spec.computed_field(name).is_none())
+        {
+            return Err(self.unknown(format!("computed field \"{unknown}\"")));
+        }
+        if rows.is_empty() || wanted.is_empty() {
+            return Ok(rows.iter().map(|_| Vec::new()).collect());
+        }
+        let fields = columns::to_run(spec, &self.module.reads, wanted);
+        let columns = match self.module.columns(wanted) {
+            Columns::All => {
+                let names: BTreeSet<&str> = rows
+                    .iter()
+                    .flat_map(|row| row.keys().map(String::as_str))
+                    .collect();
+                names.into_iter().map(str::to_owned).collect()
+            }
+            Columns::Named(names) => names,
+        };
+        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+        let body = Body::Cells {
+            lambdas: fields
+                .iter()
+                .map(|field| Source {
+                    name: field.name().as_str(),
+                    source: field.lambda().source(),
+                    wanted: wanted.contains(&field.name().as_str()),
+                })
+                .collect(),
+            rows: rows
+                .iter()
+                .map(|row| columns.iter().map(|&name| row.get(name)).collect())
+                .collect(),
+            columns,
+        };
+        let lambdas: Vec<&Lambda> = fields.iter().map(|field| field.lambda()).collect();
+        let reply: CellsReply = self.ask(body, &lambdas)?;
+        // The guest answers in the order of the file; the caller chose another.
+        let answered: Vec<(usize, &&ComputedField)> = fields
+            .iter()
+            .enumerate()
+            .filter(|(_, field)| wanted.contains(&field.name().as_str()))
+            .collect();
+        if reply.cells.len() != rows.len()
+            || reply
+                .cells
+                .iter()
+                .any(|cells| cells.len() != answered.len())
+        {
+            return Err(InvokeError::Crashed(
+                "the guest answered for other rows or fields".to_owned(),
+            ));
+        }
+        let order: Vec<usize> = wanted
+            .iter()
+            .filter_map(|name| {
+                answered
+                    .iter()
+                    .position(|(_, field)| field.name().as_str() == *name)
+            })
+            .collect();
+        let mut rows = Vec::with_capacity(reply.cells.len());
+        for cells in reply.cells {
+            let cells: Vec<Cell> = cells
+                .into_iter()
+                .zip(&answered)
+                .map(|(cell, (index, field))| self.cell(cell, *index, field.lambda(), &lambdas))
+                .collect();
+            rows.push(
+                order
+                    .iter()
+                    .filter_map(|&at| cells.get(at).cloned())
+                    .collect(),
+            );
+        }
+        Ok(rows)
+    }
+
+    fn hook(&self, hook: Hook, item: &Item) -> Result<HookOutcome, InvokeError> {
+        let lambda = self
+            .module
+            .spec
+            .hooks()
+            .get(hook)
+            .ok_or_else(|| self.unknown(format!("hook \"{}\"", hook.as_str())))?;
+        let body = Body::Hook {
+            lambda: lambda.source(),
+            item,
+        };
+        match self.ask(body, &[lambda])? {
+            HookReply::Done { item, failures } => Ok(HookOutcome { item, failures }),
+            HookReply::Other(reply) => match self.cell(reply, 0, lambda, &[lambda]) {
+                Ok(_) => Err(InvokeError::Crashed(
+                    "the guest gave a hook's answer in a wrong form".to_owned(),
+                )),
+                Err(error) => Err(error.into()),
+            },
+        }
+    }
+
+    fn lambda(&self, lambda: &Lambda, item: &Item) -> Result<CellValue, InvokeError> {
+        let body = Body::Value {
+            lambda: lambda.source(),
+            item,
+        };
+        let reply: ValueReply = self.ask(body, &[lambda])?;
+        self.cell(reply, 0, lambda, &[lambda])
+            .map_err(InvokeError::from)
+    }
+
+    fn cell(&self, reply: ValueReply, index: usize, lambda: &Lambda, lambdas: &[&Lambda]) -> Cell {
+        match reply {
+            ValueReply::Value(value) => Ok(CellValue::new(value)),
+            ValueReply::Error(thrown) => Err(script_error(thrown, index, lambdas)),
+            ValueReply::Limit(limit) => {
+                let limit = match limit {
+                    ResultLimit::Bytes => Limit::ResultBytes,
+                    ResultLimit::Nesting => Limit::Nesting,
+                };
+                Err(CellError::Limit(LimitError {
+                    limit,
+                    value: trace::limit_value(&self.limits, limit),
+                    position: Some(trace::start_of(lambda)),
+                }))
+            }
+        }
+    }
+
+    fn ask<T: DeserializeOwned>(
+        &self,
+        body: Body<'_>,
+        lambdas: &[&Lambda],
+    ) -> Result<T, InvokeError> {
+        ask(&self.module.engine, body, lambdas, self.host, self.limits)
+    }
+
+    fn unknown(&self, what: String) -> InvokeError {
+        InvokeError::Unknown {
+            module: self.module.spec.name().to_string(),
+            what,
+        }
+    }
+}
+
+/// One request to a fresh guest.
+fn ask<T: DeserializeOwned>(
+    engine: &Engine,
+    body: Body<'_>,
+    lambdas: &[&Lambda],
+    host: &dyn Host,
+    limits: LambdaLimits,
+) -> Result<T, InvokeError> {
+    let request = Request {
+        entropy: host
+            .entropy()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
+        user: host.user(),
+        tenant: host.tenant(),
+        limits: (&limits).into(),
+        body,
+    };
+    let request =
+        serde_json::to_vec(&request).map_err(|error| InvokeError::Internal(error.to_string()))?;
+    match engine.execute(&request, host, limits) {
+        Ok(reply) => serde_json::from_slice(&reply).map_err(|error| {
+            InvokeError::Crashed(format!("the guest replied in a wrong form: {error}"))
+        }),
+        Err(Halt::Limit { limit, stack }) => Err(InvokeError::Limit(limit_error(
+            limit, &limits, &stack, lambdas,
+        ))),
+        Err(Halt::Crashed(why)) => Err(InvokeError::Crashed(why)),
+        Err(Halt::Busy) => Err(InvokeError::Busy),
+        Err(Halt::Internal(why)) => Err(InvokeError::Internal(why)),
+    }
+}
+
+/// The syntax of every lambda, in the sandbox, with no host to speak of.
+fn check(engine: &Engine, spec: &ModuleSpec) -> Vec<Diagnostic> {
+    let lambdas: Vec<&Lambda> = spec.lambdas().collect();
+    if lambdas.is_empty() {
+        return Vec::new();
+    }
+    let sources = lambdas
+        .iter()
+        .map(|lambda| Source {
+            name: "",
+            source: lambda.source(),
+            wanted: false,
+        })
+        .collect();
+    let host = DryRunHost::new();
+    let reply: Result<CheckReply, InvokeError> = ask(
+        engine,
+        Body::Check { lambdas: sources },
+        &lambdas,
+        &host,
+        CHECK_LIMITS,
+    );
+    match reply {
+        Ok(CheckReply { checked }) => checked
+            .into_iter()
+            .zip(&lambdas)
+            .enumerate()
+            .filter_map(|(index, (thrown, lambda))| {
+                let found = explain(thrown?, index, &lambdas);
+                let position = found.position.unwrap_or_else(|| trace::start_of(lambda));
+                Some(Diagnostic {
+                    severity: Severity::Error,
+                    code: "lambda-syntax".to_owned(),
+                    message: format!("this lambda is not valid JavaScript: {}", found.message),
+                    help: Some("a lambda is a function body; it ends in `return`".to_owned()),
+                    line: position.line,
+                    column: position.column,
+                    length: 1,
+                    path: lambda.path().to_owned(),
+                })
+            })
+            .collect(),
+        Err(error) => {
+            let message = format!("the lambdas could not be checked: {error}");
+            vec![spec.finding_at("module", Severity::Error, "lambda-check", message, None)]
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The process-wide part of the sandbox.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use domain::limits::LambdaLimits;
+
+use crate::executor::{Executor, Halt};
+use crate::host::Host;
+use crate::session::Session;
+use crate::wasm::WasmExecutor;
+
+/// Deepest nesting of arrays and objects in a result.
+pub(crate) const MAX_NESTING: u32 = 32;
+/// Bytes of stack that calls in JavaScript may take; the number is set in `lambda-guest`.
+pub(crate) const MAX_JS_STACK_BYTES: u64 = 320 * 1024;
+
+/// How large the sandbox of a process is.
+#[derive(Debug, Clone, Copy)]
+pub struct EngineOptions {
+    /// Invocations at the same time. More wait until their deadline.
+    pub concurrency: u32,
+    /// The largest memory of one guest in MiB, above every plan's ceiling.
+    pub max_memory_mb: u32,
+}
+
+impl Default for EngineOptions {
+    fn default() -> Self {
+        Self {
+            concurrency: 8,
+            max_memory_mb: 256,
+        }
+    }
+}
+
+/// Why the engine cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartEngineError {
+    /// The embedded guest cannot be loaded: another processor, or a build that mixes versions.
+    #[error("the embedded sandbox cannot be loaded; run `cargo xtask guest` and build again: {0}")]
+    LoadGuest(String),
+    /// No memory or threads.
+    #[error("the sandbox cannot be set up: {0}")]
+    Setup(String),
+}
+
+/// The sandbox of a process: code, memory pool and timer. Make one and share it.
+pub struct Engine {
+    executor: Box<dyn Executor>,
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").finish_non_exhaustive()
+    }
+}
+
+impl Engine {
+    /// Loads the embedded guest. Takes a few milliseconds.
+    pub fn new(options: EngineOptions) -> Result<Arc<Self>, StartEngineError> {
+        Ok(Arc::new(Self {
+            executor: Box::new(WasmExecutor::new(options)?),
+        }))
+    }
+
+    /// Runs one request of the guest's protocol against `host`.
+    pub(crate) fn execute(
+        &self,
+        request: &[u8],
+        host: &dyn Host,
+        limits: LambdaLimits,
+    ) -> Result<Vec<u8>, Halt> {
+        self.executor
+            .execute(request, Session::new(host, limits, Instant::now()))
+    }
+}

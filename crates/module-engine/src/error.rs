@@ -1,0 +1,147 @@
+//! What can go wrong in an invocation, in the author's terms.
+
+use std::fmt;
+
+/// Why an invocation gave no outcome.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvokeError {
+    /// A limit was hit and the invocation stopped there.
+    #[error(transparent)]
+    Limit(LimitError),
+    /// The lambda threw.
+    #[error(transparent)]
+    Script(ScriptError),
+    /// The module has no such computed field or hook.
+    #[error("the module {module} has no {what}")]
+    Unknown {
+        /// Name of the module.
+        module: String,
+        /// What was asked for, such as `computed field "age"`.
+        what: String,
+    },
+    /// All sandboxes were in use until the deadline.
+    #[error("all sandboxes are in use")]
+    Busy,
+    /// The guest died in a way that no limit explains. Its memory is gone with it; nothing else is affected.
+    #[error("the sandbox stopped: {0}")]
+    Crashed(String),
+    /// The engine could not do its part; a bug or a lack of resources on our side.
+    #[error("the sandbox could not be used: {0}")]
+    Internal(String),
+}
+
+/// A limit that an invocation ran into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitError {
+    /// Which one.
+    pub limit: Limit,
+    /// Its value, in the unit of the limit.
+    pub value: u64,
+    /// Where the lambda was, when that is known.
+    pub position: Option<Position>,
+}
+
+impl fmt::Display for LimitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.limit {
+            Limit::Wall => write!(f, "took longer than {} ms", self.value)?,
+            Limit::Memory => write!(f, "used more than {} MiB of memory", self.value)?,
+            Limit::Stack => write!(f, "called itself too deeply")?,
+            Limit::Queries => write!(f, "made more than {} queries", self.value)?,
+            Limit::Rows => write!(f, "read more than {} rows", self.value)?,
+            Limit::Bytes => write!(f, "read more than {} bytes of rows", self.value)?,
+            Limit::LogLines => write!(f, "wrote more than {} lines of log", self.value)?,
+            Limit::ResultBytes => write!(f, "returned more than {} bytes", self.value)?,
+            Limit::Nesting => write!(f, "returned more than {} levels of nesting", self.value)?,
+        }
+        match &self.position {
+            Some(position) => write!(f, " ({position})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for LimitError {}
+
+/// What is limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Limit {
+    /// Milliseconds by the clock on the wall, host calls included.
+    Wall,
+    /// MiB of guest memory.
+    Memory,
+    /// Depth of calls, in bytes of stack.
+    Stack,
+    /// Queries.
+    Queries,
+    /// Rows over all queries.
+    Rows,
+    /// Bytes over all query answers.
+    Bytes,
+    /// Lines of log.
+    LogLines,
+    /// Bytes of one result.
+    ResultBytes,
+    /// Levels of arrays and objects in one result.
+    Nesting,
+}
+
+impl Limit {
+    /// Stable name for logs, metrics and the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Wall => "wall",
+            Self::Memory => "memory",
+            Self::Stack => "stack",
+            Self::Queries => "queries",
+            Self::Rows => "rows",
+            Self::Bytes => "bytes",
+            Self::LogLines => "log-lines",
+            Self::ResultBytes => "result-bytes",
+            Self::Nesting => "nesting",
+        }
+    }
+}
+
+/// Something that a lambda threw, or a syntax error in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ScriptError {
+    /// Class and text, such as `TypeError: cannot read property 'name' of null`.
+    pub message: String,
+    /// Where it was thrown.
+    pub position: Option<Position>,
+    /// The calls that led there, innermost first, each with its place in the YAML file; empty when there are none.
+    pub stack: Vec<String>,
+}
+
+impl fmt::Display for ScriptError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.position {
+            Some(position) => write!(f, "{} ({position})", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+impl std::error::Error for ScriptError {}
+
+/// A place inside a lambda.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Position {
+    /// The lambda's path in the module, such as `computed_fields[0].lambda`.
+    pub lambda: String,
+    /// Line in the YAML file, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}, line {}, column {}",
+            self.lambda, self.line, self.column
+        )
+    }
+}

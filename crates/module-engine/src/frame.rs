@@ -1,0 +1,109 @@
+//! Requests to the guest and its replies.
+
+use domain::limits::LambdaLimits;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::call::{Failure, Item};
+use crate::engine::MAX_NESTING;
+use crate::host::{Tenant, User};
+
+#[derive(Serialize)]
+pub(crate) struct Request<'a> {
+    pub(crate) entropy: String,
+    pub(crate) user: Option<User>,
+    pub(crate) tenant: Tenant,
+    pub(crate) limits: ResultLimits,
+    #[serde(flatten)]
+    pub(crate) body: Body<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "call", rename_all = "lowercase")]
+pub(crate) enum Body<'a> {
+    Cells {
+        lambdas: Vec<Source<'a>>,
+        columns: Vec<&'a str>,
+        rows: Vec<Vec<Option<&'a Value>>>,
+    },
+    Hook {
+        lambda: &'a str,
+        item: &'a Item,
+    },
+    Value {
+        lambda: &'a str,
+        item: &'a Item,
+    },
+    Check {
+        lambdas: Vec<Source<'a>>,
+    },
+}
+
+#[derive(Serialize)]
+pub(crate) struct Source<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) source: &'a str,
+    pub(crate) wanted: bool,
+}
+
+#[derive(Serialize)]
+pub(crate) struct ResultLimits {
+    bytes: u32,
+    nesting: u32,
+}
+
+impl From<&LambdaLimits> for ResultLimits {
+    fn from(limits: &LambdaLimits) -> Self {
+        Self {
+            bytes: limits.result_bytes,
+            nesting: MAX_NESTING,
+        }
+    }
+}
+
+/// Reply to [`Body::Cells`].
+#[derive(Deserialize)]
+pub(crate) struct CellsReply {
+    pub(crate) cells: Vec<Vec<ValueReply>>,
+}
+
+/// One cell; also the reply to [`Body::Value`].
+#[derive(Deserialize)]
+pub(crate) enum ValueReply {
+    #[serde(rename = "v")]
+    Value(Value),
+    #[serde(rename = "e")]
+    Error(Thrown),
+    #[serde(rename = "l")]
+    Limit(ResultLimit),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ResultLimit {
+    Bytes,
+    Nesting,
+}
+
+/// Reply to [`Body::Hook`].
+#[derive(Deserialize)]
+#[serde(untagged)]
+pub(crate) enum HookReply {
+    Done { item: Item, failures: Vec<Failure> },
+    Other(ValueReply),
+}
+
+/// Reply to [`Body::Check`].
+#[derive(Deserialize)]
+pub(crate) struct CheckReply {
+    pub(crate) checked: Vec<Option<Thrown>>,
+}
+
+/// What a lambda threw.
+#[derive(Deserialize)]
+pub(crate) struct Thrown {
+    /// Class, when it was an error at all.
+    pub(crate) name: Option<String>,
+    pub(crate) message: String,
+    pub(crate) stack: String,
+}

@@ -1,0 +1,306 @@
+//! The wall: the guest under wasmtime. One fresh instance per request, with its own memory, stopped by the clock wherever it is.
+
+mod config;
+mod slots;
+mod ticker;
+
+use std::time::{Duration, Instant};
+
+use wasmtime::{
+    Caller, Engine, InstanceAllocationStrategy, InstancePre, Linker, Memory, Module,
+    PoolingAllocationConfig, ResourceLimiter, Store, StoreContextMut, Trap, UpdateDeadline,
+};
+
+use self::slots::Slots;
+use self::ticker::Ticker;
+use crate::engine::{EngineOptions, StartEngineError};
+use crate::error::Limit;
+use crate::executor::{Executor, Halt};
+use crate::session::{Operation, Session};
+
+/// The compiled guest; `build.rs` refuses to build without it.
+static GUEST: &[u8] = include_bytes!(env!("LAMBDA_GUEST_ARTEFACT"));
+
+/// How long a guest whose time is up may take to notice by itself, which tells the line. Then it is cut off.
+const GRACE: Duration = Duration::from_millis(30);
+/// A reply is at most this large. A batch of 1 000 rows with results at their limit is larger; its caller splits it.
+const MAX_REPLY_BYTES: usize = 64 * 1024 * 1024;
+
+/// Runs guests in this process.
+pub(crate) struct WasmExecutor {
+    engine: Engine,
+    guest: InstancePre<State>,
+    ticker: Ticker,
+    slots: Slots,
+}
+
+impl WasmExecutor {
+    pub(crate) fn new(options: EngineOptions) -> Result<Self, StartEngineError> {
+        let setup = |error: wasmtime::Error| StartEngineError::Setup(format!("{error:#}"));
+        let mut pool = PoolingAllocationConfig::new();
+        pool.total_core_instances(options.concurrency)
+            .total_memories(options.concurrency)
+            .total_tables(options.concurrency)
+            .max_memory_size(mebibytes(options.max_memory_mb))
+            .table_elements(16 * 1024);
+        let mut config = config::config();
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        let engine = Engine::new(&config).map_err(setup)?;
+        #[expect(
+            unsafe_code,
+            reason = "the bytes are native code; `cargo xtask guest` of this build compiled them and they are part of this program"
+        )]
+        // SAFETY: `GUEST` is what `Engine::precompile_module` gave to `compile-guest`: build.rs compares it with the digest that
+        // was recorded then. Nothing from outside is ever loaded.
+        let module = unsafe { Module::deserialize(&engine, GUEST) }
+            .map_err(|error| StartEngineError::LoadGuest(format!("{error:#}")))?;
+        let mut linker = Linker::new(&engine);
+        link(&mut linker).map_err(setup)?;
+        let guest = linker.instantiate_pre(&module).map_err(setup)?;
+        let ticker =
+            Ticker::start(&engine).map_err(|error| StartEngineError::Setup(error.to_string()))?;
+        Ok(Self {
+            engine,
+            guest,
+            ticker,
+            slots: Slots::new(options.concurrency),
+        })
+    }
+}
+
+impl Executor for WasmExecutor {
+    fn execute(&self, request: &[u8], session: Session<'_>) -> Result<Vec<u8>, Halt> {
+        let _slot = self.slots.take(session.deadline).ok_or(Halt::Busy)?;
+        let _ticking = self.ticker.tick();
+        let mut store = Store::new(&self.engine, State::new(session));
+        store.limiter(|state| state);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(on_tick);
+        let replied = run(&self.guest, &mut store, request);
+        match store.into_data().halt {
+            // Why we stopped it says more than that it stopped.
+            Some(halt) => Err(halt),
+            None => replied.unwrap_or_else(|error| Err(halt_of(&error))),
+        }
+    }
+}
+
+/// What belongs to one instance.
+struct State {
+    session: Session<'static>,
+    memory_bytes: usize,
+    memory: Option<Memory>,
+    /// Where in the guest's memory a 1 interrupts it.
+    interrupt: usize,
+    interrupted: bool,
+    /// The answer that the guest takes next.
+    answer: Vec<u8>,
+    halt: Option<Halt>,
+}
+
+impl State {
+    fn new(session: Session<'_>) -> Self {
+        let memory_bytes = mebibytes(session.limits.memory_mb);
+        #[expect(
+            unsafe_code,
+            reason = "a store holds only 'static data, and a host is borrowed: callers keep it on their stack"
+        )]
+        // SAFETY: only the lifetime changes. The state lives in the store, and the store on the stack of `execute`, whose argument
+        // the session is: both are gone before what the session borrows. Nothing clones the session out of the store.
+        let session = unsafe { std::mem::transmute::<Session<'_>, Session<'static>>(session) };
+        Self {
+            session,
+            memory_bytes,
+            memory: None,
+            interrupt: 0,
+            interrupted: false,
+            answer: Vec::new(),
+            halt: None,
+        }
+    }
+
+    /// Ends the instance with a reason.
+    fn stop(&mut self, halt: Halt) -> wasmtime::Error {
+        self.halt.get_or_insert(halt);
+        wasmtime::Error::msg("stopped")
+    }
+}
+
+impl ResourceLimiter for State {
+    fn memory_growing(
+        &mut self,
+        _: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        // QuickJS does not survive all of its own out-of-memory paths: the guest never gets to them.
+        if desired > self.memory_bytes || maximum.is_some_and(|maximum| desired > maximum) {
+            return Err(self.stop(Halt::limit(Limit::Memory)));
+        }
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        _: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(maximum.is_none_or(|maximum| desired <= maximum))
+    }
+}
+
+/// The imports of the guest; docs/security/sandbox.md lists them and a test compares.
+fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    linker
+        // The only clock: it stands still.
+        .func_wrap(
+            "env",
+            "__rquickjs_host_now_us",
+            |caller: Caller<'_, State>| caller.data().session.now_micros,
+        )?
+        .func_wrap("gotrs", "host_call", host_call)?
+        .func_wrap("gotrs", "host_take", host_take)?;
+    Ok(())
+}
+
+fn host_call(
+    mut caller: Caller<'_, State>,
+    operation: u32,
+    address: u32,
+    length: u32,
+) -> wasmtime::Result<u32> {
+    let (memory, state) = split(&mut caller)?;
+    let request = usize::try_from(address)
+        .ok()
+        .and_then(|start| memory.get(start..start.checked_add(usize::try_from(length).ok()?)?));
+    let (Some(request), Some(operation)) = (request, Operation::from_number(operation)) else {
+        return Err(state.stop(Halt::Crashed(
+            "the guest broke the protocol of host calls".to_owned(),
+        )));
+    };
+    match state.session.answer(operation, request) {
+        Ok(answer) => {
+            let length =
+                u32::try_from(answer.len()).map_err(|_| state.stop(Halt::limit(Limit::Bytes)))?;
+            state.answer = answer;
+            Ok(length)
+        }
+        Err(halt) => Err(state.stop(halt)),
+    }
+}
+
+fn host_take(mut caller: Caller<'_, State>, address: u32) -> wasmtime::Result<()> {
+    let (memory, state) = split(&mut caller)?;
+    let answer = std::mem::take(&mut state.answer);
+    let room = usize::try_from(address)
+        .ok()
+        .and_then(|start| memory.get_mut(start..start.checked_add(answer.len())?));
+    match room {
+        Some(room) => {
+            room.copy_from_slice(&answer);
+            Ok(())
+        }
+        None => Err(state.stop(Halt::Crashed(
+            "the guest has no room for an answer".to_owned(),
+        ))),
+    }
+}
+
+/// The guest's memory beside our own state.
+fn split<'a>(caller: &'a mut Caller<'_, State>) -> wasmtime::Result<(&'a mut [u8], &'a mut State)> {
+    match caller.data().memory {
+        Some(memory) => Ok(memory.data_and_store_mut(caller)),
+        None => Err(caller.data_mut().stop(Halt::Crashed(
+            "the guest asked before it was started".to_owned(),
+        ))),
+    }
+}
+
+/// Runs at each tick of the epoch, in the guest's own thread: first asks it to stop, which tells the line; then cuts it off.
+fn on_tick(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDeadline> {
+    let now = Instant::now();
+    let deadline = store.data().session.deadline;
+    if now < deadline {
+        return Ok(UpdateDeadline::Continue(1));
+    }
+    if now.duration_since(deadline) >= GRACE {
+        return Err(store.data_mut().stop(Halt::limit(Limit::Wall)));
+    }
+    if !store.data().interrupted
+        && let Some(memory) = store.data().memory
+    {
+        let (bytes, state) = memory.data_and_store_mut(&mut store);
+        state.interrupted = true;
+        let end = state.interrupt.saturating_add(4);
+        if let Some(flag) = bytes.get_mut(state.interrupt..end) {
+            flag.copy_from_slice(&1_u32.to_le_bytes());
+        }
+    }
+    Ok(UpdateDeadline::Continue(1))
+}
+
+/// Runs the request in a fresh instance. The outer error is wasmtime's, the inner one the guest's own.
+fn run(
+    guest: &InstancePre<State>,
+    store: &mut Store<State>,
+    request: &[u8],
+) -> wasmtime::Result<Result<Vec<u8>, Halt>> {
+    let instance = guest.instantiate(&mut *store)?;
+    let memory = instance
+        .get_memory(&mut *store, "memory")
+        .ok_or_else(|| wasmtime::Error::msg("the guest exports no memory"))?;
+    store.data_mut().memory = Some(memory);
+    let interrupt = instance
+        .get_typed_func::<(), u32>(&mut *store, "guest_interrupt_address")?
+        .call(&mut *store, ())?;
+    store.data_mut().interrupt = usize::try_from(interrupt)?;
+    let length = u32::try_from(request.len())?;
+    let address = instance
+        .get_typed_func::<u32, u32>(&mut *store, "guest_alloc")?
+        .call(&mut *store, length)?;
+    memory.write(&mut *store, usize::try_from(address)?, request)?;
+    let run = instance.get_typed_func::<(u32, u32), u64>(&mut *store, "guest_run")?;
+    let reply = run.call(&mut *store, (address, length))?;
+    let (address, length) = (
+        usize::try_from(reply >> 32)?,
+        usize::try_from(reply & 0xffff_ffff)?,
+    );
+    let reply = memory
+        .data(&*store)
+        .get(address..address.saturating_add(length));
+    Ok(match reply.and_then(<[u8]>::split_first) {
+        Some((b'=', answer)) if answer.len() <= MAX_REPLY_BYTES => Ok(answer.to_vec()),
+        Some((b'=', _)) => Err(Halt::limit(Limit::ResultBytes)),
+        Some((b'!', stack)) => Err(Halt::Limit {
+            limit: Limit::Wall,
+            stack: lossy(stack),
+        }),
+        Some((b'#', why)) => Err(Halt::Crashed(lossy(why))),
+        _ => Err(Halt::Crashed(
+            "the guest replied in a wrong form".to_owned(),
+        )),
+    })
+}
+
+/// What the guest says is only ever shown; a megabyte of it is not.
+fn lossy(bytes: &[u8]) -> String {
+    const MAX_BYTES: usize = 16 * 1024;
+    String::from_utf8_lossy(bytes.get(..MAX_BYTES).unwrap_or(bytes)).into_owned()
+}
+
+/// What a trap of its own means.
+fn halt_of(error: &wasmtime::Error) -> Halt {
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::StackOverflow) => Halt::limit(Limit::Stack),
+        Some(Trap::Interrupt) => Halt::limit(Limit::Wall),
+        Some(trap) => Halt::Crashed(trap.to_string()),
+        None => Halt::Internal(format!("{error:#}")),
+    }
+}
+
+fn mebibytes(count: u32) -> usize {
+    usize::try_from(count)
+        .unwrap_or(usize::MAX)
+        .saturating_mul(1024 * 1024)
+}

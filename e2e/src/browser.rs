@@ -33,7 +33,9 @@ pub enum Look {
 impl Browser {
     /// Starts a browser with an empty profile.
     pub async fn start(look: Look) -> anyhow::Result<Self> {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+            .local_addr()?
+            .port();
         let driver_process = Command::new("chromedriver")
             .arg(format!("--port={port}"))
             .stdout(Stdio::null())
@@ -53,7 +55,11 @@ impl Browser {
             "--disable-component-update",
             "--disable-sync",
             "--hide-scrollbars",
-            if look == Look::Phone { "--window-size=390,844" } else { "--window-size=1280,900" },
+            if look == Look::Phone {
+                "--window-size=390,844"
+            } else {
+                "--window-size=1280,900"
+            },
         ] {
             capabilities.add_arg(argument)?;
         }
@@ -67,20 +73,33 @@ impl Browser {
             match WebDriver::new(&format!("http://127.0.0.1:{port}"), capabilities.clone()).await {
                 Ok(driver) => break driver,
                 Err(error) => {
-                    ensure!(started.elapsed() < Duration::from_secs(30), "the browser does not start: {error}");
+                    ensure!(
+                        started.elapsed() < Duration::from_secs(30),
+                        "the browser does not start: {error}"
+                    );
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
         };
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("e2e is below the root")?;
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .context("e2e is below the root")?;
         let screenshots = root.join("test-output/screenshots");
         std::fs::create_dir_all(&screenshots)?;
-        Ok(Self { driver_process, driver, screenshots, _profile: profile })
+        Ok(Self {
+            driver_process,
+            driver,
+            screenshots,
+            _profile: profile,
+        })
     }
 
     /// Saves what the window shows as `test-output/screenshots/<name>.png`.
     pub async fn screenshot(&self, name: &str) -> anyhow::Result<()> {
-        self.driver.screenshot(&self.screenshots.join(format!("{name}.png"))).await.context("taking a screenshot")
+        self.driver
+            .screenshot(&self.screenshots.join(format!("{name}.png")))
+            .await
+            .context("taking a screenshot")
     }
 
     /// Waits until an element is there and visible.
@@ -98,12 +117,19 @@ impl Browser {
     pub async fn fill(&self, css: &str, text: &str) -> anyhow::Result<()> {
         let field = self.wait_for(css).await?;
         field.clear().await?;
-        field.send_keys(text).await.with_context(|| format!("typing into {css}"))
+        field
+            .send_keys(text)
+            .await
+            .with_context(|| format!("typing into {css}"))
     }
 
     /// Clicks an element once it is there.
     pub async fn click(&self, css: &str) -> anyhow::Result<()> {
-        self.wait_for(css).await?.click().await.with_context(|| format!("clicking {css}"))
+        self.wait_for(css)
+            .await?
+            .click()
+            .await
+            .with_context(|| format!("clicking {css}"))
     }
 
     /// Waits until the page's text contains `text`.
@@ -117,15 +143,24 @@ impl Browser {
             if shown.contains(text) {
                 return Ok(());
             }
-            ensure!(started.elapsed() < Duration::from_secs(30), "{text:?} does not appear; the page says:\n{shown}");
+            ensure!(
+                started.elapsed() < Duration::from_secs(30),
+                "{text:?} does not appear; the page says:\n{shown}"
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
-
     /// Ends the browser.
     pub async fn quit(mut self) -> anyhow::Result<()> {
-        self.driver.clone().quit().await.context("closing the window")?;
-        self.driver_process.kill().await.context("ending chromedriver")
+        self.driver
+            .clone()
+            .quit()
+            .await
+            .context("closing the window")?;
+        self.driver_process
+            .kill()
+            .await
+            .context("ending chromedriver")
     }
 }

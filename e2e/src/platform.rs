@@ -39,13 +39,18 @@ pub struct RunFile {
 impl Platform {
     /// Starts the platform on a free port and waits until it serves.
     pub async fn start(data: &Path) -> anyhow::Result<Self> {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
+            .local_addr()?
+            .port();
         Self::start_on(data, SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await
     }
 
     /// Starts the platform on a given address.
     pub async fn start_on(data: &Path, address: SocketAddr) -> anyhow::Result<Self> {
-        let log = std::fs::File::options().create(true).append(true).open(log_file(data)?)?;
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(log_file(data)?)?;
         let process = Command::new(gotrs()?)
             .args(["up", "--data"])
             .arg(data)
@@ -58,7 +63,12 @@ impl Platform {
             .spawn()
             .context("starting gotrs up")?;
         let client = client(address)?;
-        let mut platform = Self { process, data: data.to_owned(), address, client };
+        let mut platform = Self {
+            process,
+            data: data.to_owned(),
+            address,
+            client,
+        };
         platform.wait_until_ready().await?;
         Ok(platform)
     }
@@ -70,17 +80,25 @@ impl Platform {
                 bail!("gotrs up ended with {status}; its log:\n{}", self.log());
             }
             let answer = self.console(Method::GET, "/").send().await;
-            if answer.is_ok_and(|answer| answer.status().is_success() || answer.status().is_redirection()) {
+            if answer.is_ok_and(|answer| {
+                answer.status().is_success() || answer.status().is_redirection()
+            }) {
                 return Ok(());
             }
-            ensure!(started.elapsed() < PATIENCE, "gotrs up is not ready; its log:\n{}", self.log());
+            ensure!(
+                started.elapsed() < PATIENCE,
+                "gotrs up is not ready; its log:\n{}",
+                self.log()
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
     /// What the platform has logged so far.
     pub fn log(&self) -> String {
-        log_file(&self.data).and_then(|file| Ok(std::fs::read_to_string(file)?)).unwrap_or_default()
+        log_file(&self.data)
+            .and_then(|file| Ok(std::fs::read_to_string(file)?))
+            .unwrap_or_default()
     }
 
     /// The console's URL, as a person types it.
@@ -95,12 +113,14 @@ impl Platform {
 
     /// A request to the console or the control plane's API.
     pub fn console(&self, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("{}{path}", self.console_url()))
+        self.client
+            .request(method, format!("{}{path}", self.console_url()))
     }
 
     /// A request to a tenant's server.
     pub fn tenant(&self, slug: &str, method: Method, path: &str) -> RequestBuilder {
-        self.client.request(method, format!("{}{path}", self.tenant_url(slug)))
+        self.client
+            .request(method, format!("{}{path}", self.tenant_url(slug)))
     }
 
     /// Runs the `gotrs` command against this platform, with a configuration folder of its own.
@@ -120,7 +140,8 @@ impl Platform {
 
     /// What the platform says about its processes.
     pub fn run_file(&self) -> anyhow::Result<RunFile> {
-        let text = std::fs::read_to_string(self.data.join("run/up.json")).context("reading run/up.json")?;
+        let text = std::fs::read_to_string(self.data.join("run/up.json"))
+            .context("reading run/up.json")?;
         serde_json::from_str(&text).context("reading run/up.json")
     }
 
@@ -129,7 +150,13 @@ impl Platform {
         let data = self.data.to_string_lossy().into_owned();
         let mut found = Vec::new();
         for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+            let Some(pid) = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok())
+            else {
+                continue;
+            };
             let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
             if String::from_utf8_lossy(&line).contains(&data) {
                 found.push(pid);
@@ -140,14 +167,23 @@ impl Platform {
 
     /// The parent's process id.
     pub fn pid(&self) -> i32 {
-        self.process.id().and_then(|id| i32::try_from(id).ok()).unwrap_or_default()
+        self.process
+            .id()
+            .and_then(|id| i32::try_from(id).ok())
+            .unwrap_or_default()
     }
 
     /// Ctrl-C, then waits for the end.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         send(self.pid(), Signal::INT)?;
-        let status = tokio::time::timeout(PATIENCE, self.process.wait()).await.context("stopping")??;
-        ensure!(status.success(), "gotrs up ended with {status}; its log:\n{}", self.log());
+        let status = tokio::time::timeout(PATIENCE, self.process.wait())
+            .await
+            .context("stopping")??;
+        ensure!(
+            status.success(),
+            "gotrs up ended with {status}; its log:\n{}",
+            self.log()
+        );
         Ok(())
     }
 
@@ -157,7 +193,11 @@ impl Platform {
     }
 
     /// Polls until `check` gives a value.
-    pub async fn eventually<T, F>(&self, what: &str, mut check: impl FnMut() -> F) -> anyhow::Result<T>
+    pub async fn eventually<T, F>(
+        &self,
+        what: &str,
+        mut check: impl FnMut() -> F,
+    ) -> anyhow::Result<T>
     where
         F: Future<Output = Option<T>>,
     {
@@ -166,7 +206,11 @@ impl Platform {
             if let Some(value) = check().await {
                 return Ok(value);
             }
-            ensure!(started.elapsed() < PATIENCE, "{what}: not within {PATIENCE:?}; the log:\n{}", self.log());
+            ensure!(
+                started.elapsed() < PATIENCE,
+                "{what}: not within {PATIENCE:?}; the log:\n{}",
+                self.log()
+            );
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
@@ -186,19 +230,34 @@ pub async fn json(answer: reqwest::Response) -> anyhow::Result<Value> {
 
 /// The program under test: `GOTRS_BIN`, or the one that cargo built beside this test.
 fn gotrs() -> anyhow::Result<PathBuf> {
-    #[expect(clippy::disallowed_methods, reason = "a test has no command line of its own")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test has no command line of its own"
+    )]
     if let Ok(path) = std::env::var("GOTRS_BIN") {
         return Ok(path.into());
     }
     let test = std::env::current_exe()?;
-    let path = test.ancestors().nth(2).context("target/debug/deps/it")?.join("gotrs");
-    ensure!(path.exists(), "{} is not there: cargo build -p gotrs", path.display());
+    let path = test
+        .ancestors()
+        .nth(2)
+        .context("target/debug/deps/it")?
+        .join("gotrs");
+    ensure!(
+        path.exists(),
+        "{} is not there: cargo build -p gotrs",
+        path.display()
+    );
     Ok(path)
 }
 
 fn log_file(data: &Path) -> anyhow::Result<PathBuf> {
     std::fs::create_dir_all(data)?;
-    let name = data.file_name().context("a data folder has a name")?.to_string_lossy().into_owned();
+    let name = data
+        .file_name()
+        .context("a data folder has a name")?
+        .to_string_lossy()
+        .into_owned();
     Ok(data.with_file_name(format!("{name}.log")))
 }
 

@@ -31,11 +31,22 @@ impl Platform {
         let status = answer.status();
         let body = read_json(answer).await?;
         ensure!(status == StatusCode::CREATED, "signup: {status} {body}");
-        ensure!(body["tenant"]["phase"] == "Pending", "nothing is made before the address is verified: {body}");
+        ensure!(
+            body["tenant"]["phase"] == "Pending",
+            "nothing is made before the address is verified: {body}"
+        );
         let token = self.token_from_mail(&email(slug)).await?;
-        let answer =
-            self.console(Method::POST, "/v1/signup/verify").json(&json!({ "token": token })).send().await?;
-        ensure!(answer.status() == StatusCode::OK, "verify: {} {}", answer.status(), answer.text().await?);
+        let answer = self
+            .console(Method::POST, "/v1/signup/verify")
+            .json(&json!({ "token": token }))
+            .send()
+            .await?;
+        ensure!(
+            answer.status() == StatusCode::OK,
+            "verify: {} {}",
+            answer.status(),
+            answer.text().await?
+        );
         self.wait_until_active(slug).await
     }
 
@@ -51,13 +62,23 @@ impl Platform {
     /// The token of the newest link that was mailed to `address`.
     pub async fn token_from_mail(&self, address: &str) -> anyhow::Result<String> {
         self.eventually("the mail arrives", || async {
-            let answer =
-                self.console(Method::GET, "/dev/mail").header("accept", "application/json").send().await.ok()?;
+            let answer = self
+                .console(Method::GET, "/dev/mail")
+                .header("accept", "application/json")
+                .send()
+                .await
+                .ok()?;
             let mails: Value = answer.json().await.ok()?;
-            let text = mails["items"].as_array()?.iter().map(Value::to_string).find(|mail| mail.contains(address))?;
+            let text = mails["items"]
+                .as_array()?
+                .iter()
+                .map(Value::to_string)
+                .find(|mail| mail.contains(address))?;
             let (_, rest) = text.split_once("token=")?;
-            let token: String =
-                rest.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')).collect();
+            let token: String = rest
+                .chars()
+                .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+                .collect();
             Some(token)
         })
         .await
@@ -83,6 +104,33 @@ impl Platform {
         token_of(&read_json(answer).await?)
     }
 
+    /// Signs in on the page as the first administrator and returns the cookies.
+    pub async fn sign_in_to_page(&self, slug: &str) -> anyhow::Result<String> {
+        let page = self.tenant(slug, Method::GET, "/login").send().await?;
+        let mut cookies = cookies_of(&page);
+        let html = page.text().await?;
+        let csrf_token = hidden_field(&html, "csrf_token").context("the form has a CSRF token")?;
+        let answer = self
+            .tenant(slug, Method::POST, "/login")
+            .header("cookie", cookies.join("; "))
+            .header("accept", "text/html")
+            .form(&[
+                ("login", email(slug)),
+                ("password", PASSWORD.to_owned()),
+                ("csrf_token", csrf_token),
+            ])
+            .send()
+            .await?;
+        ensure!(
+            answer.status() == StatusCode::SEE_OTHER,
+            "sign-in: {} {}",
+            answer.status(),
+            answer.text().await?
+        );
+        cookies.extend(cookies_of(&answer));
+        Ok(cookies.join("; "))
+    }
+
     /// Calls a tenant's JSON API.
     pub async fn call(
         &self,
@@ -92,7 +140,10 @@ impl Platform {
         path: &str,
         body: Option<Value>,
     ) -> anyhow::Result<(StatusCode, Value)> {
-        let mut request = self.tenant(slug, method, path).bearer_auth(token).header("accept", "application/json");
+        let mut request = self
+            .tenant(slug, method, path)
+            .bearer_auth(token)
+            .header("accept", "application/json");
         if let Some(body) = body {
             request = request.json(&body);
         }
@@ -109,5 +160,26 @@ impl Platform {
 }
 
 fn token_of(body: &Value) -> anyhow::Result<String> {
-    body["access_token"].as_str().map(str::to_owned).with_context(|| format!("no access token in {body}"))
+    body["access_token"]
+        .as_str()
+        .map(str::to_owned)
+        .with_context(|| format!("no access token in {body}"))
+}
+
+fn cookies_of(answer: &reqwest::Response) -> Vec<String> {
+    answer
+        .headers()
+        .get_all("set-cookie")
+        .iter()
+        .filter_map(|value| value.to_str().ok()?.split(';').next().map(str::to_owned))
+        .collect()
+}
+
+/// The value of a hidden input, whatever the order of its attributes.
+fn hidden_field(html: &str, name: &str) -> Option<String> {
+    let tag = html
+        .split('<')
+        .find(|tag| tag.starts_with("input") && tag.contains(&format!("name=\"{name}\"")))?;
+    let (_, rest) = tag.split_once("value=\"")?;
+    Some(rest.split('"').next()?.to_owned())
 }

@@ -1,0 +1,6 @@
+//! The platform as a stranger meets it: one command, a signup, a screen from a YAML file, and things that go wrong.
+
+mod bad_input;
+mod browser;
+mod kills;
+mod story;

@@ -17,12 +17,23 @@
 #![warn(missing_docs)]
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+mod diff;
+mod findings;
+mod keys;
 mod lambda;
 mod parse;
+mod reader;
+mod render;
+mod schema;
 mod spec;
 mod text;
+mod validate;
+mod yaml;
 
+pub use diff::{Change, ChangeKind, diff};
 pub use lambda::Lambda;
 pub use parse::{MAX_BYTES, MAX_NESTING, parse};
+pub use render::render_text;
+pub use schema::json_schema;
 pub use spec::*;
 pub use text::Text;

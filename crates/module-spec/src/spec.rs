@@ -23,4 +23,6 @@ macro_rules! getters {
         }
     };
 }
+pub(crate) use field::plain_text;
 pub(crate) use getters;
+pub(crate) use module::Place;

@@ -138,6 +138,24 @@ pub(crate) struct Place {
     pub(crate) length: u32,
 }
 
+impl Place {
+    /// For findings about the file as a whole.
+    pub(crate) const WHOLE_FILE: Self = Self {
+        line: 0,
+        column: 0,
+        length: 0,
+    };
+
+    pub(crate) fn new(line: usize, column: usize, length: usize) -> Self {
+        let small = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        Self {
+            line: small(line),
+            column: small(column),
+            length: small(length.max(1)),
+        }
+    }
+}
+
 /// A valid module.
 #[derive(Debug, Clone)]
 pub struct ModuleSpec {
@@ -304,11 +322,7 @@ impl ModuleSpec {
             // `fields[2].db_column` that is not written: its name says the column.
             let parent = path.rfind(['.', '[']).and_then(|at| path.get(..at));
             let Some(parent) = parent else {
-                return Place {
-                    line: 0,
-                    column: 0,
-                    length: 0,
-                };
+                return Place::WHOLE_FILE;
             };
             if let Some(place) = self.places.get(&format!("{parent}.name")) {
                 return *place;

@@ -1,0 +1,256 @@
+//! Whole files: what comes out of good ones.
+
+use domain::diagnostic::Diagnostic;
+use module_spec::{FieldType, ListColumn, ModuleSpec, SqlType, parse};
+
+const LAPTOP: &str = "\
+module:
+  name: laptop
+  singular: Laptop
+  plural: Laptops
+  storage: managed
+fields:
+  - {name: serial_number, type: string, required: true, unique: true}
+  - {name: model, type: string, label: Model}
+  - {name: bought_on, type: date}
+  - {name: price, type: decimal}
+  - {name: pin, type: password}
+computed_fields:
+  - name: age
+    lambda: |
+      if (!item.bought_on) return '-';
+      return String(new Date().getFullYear() - Number(item.bought_on.slice(0, 4)));
+";
+
+fn good(source: &str) -> ModuleSpec {
+    let (spec, findings) = parse(source);
+    assert_eq!(
+        findings,
+        Vec::<Diagnostic>::new(),
+        "{}",
+        module_spec::render_text("f", source, &findings)
+    );
+    spec.unwrap()
+}
+
+#[test]
+fn fifteen_lines_make_a_screen() {
+    let spec = good(LAPTOP);
+    assert_eq!(spec.table().as_str(), "x_laptop");
+    let labels: Vec<&str> = spec
+        .fields()
+        .iter()
+        .map(|field| field.label().display())
+        .collect();
+    assert_eq!(
+        labels,
+        [
+            "Serial Number",
+            "Model",
+            "Bought On",
+            "Price",
+            "Pin",
+            "Status"
+        ]
+    );
+    // Everything but the password is listed, the computed field last.
+    let columns = [0, 1, 2, 3, 5]
+        .map(ListColumn::Field)
+        .into_iter()
+        .chain([ListColumn::Computed(0)]);
+    assert_eq!(spec.list_columns(), columns.collect::<Vec<_>>());
+    let searchable: Vec<&str> = spec
+        .fields()
+        .iter()
+        .filter(|f| f.searchable())
+        .map(|f| f.name().as_str())
+        .collect();
+    assert_eq!(searchable, ["serial_number", "model"]);
+    assert!(spec.features().soft_delete && spec.features().search && spec.features().export_csv);
+    assert!(spec.permissions().create);
+    assert_eq!(spec.page_size(), 25);
+    insta::assert_json_snapshot!(spec.managed_columns(), @r#"
+    [
+      {
+        "name": "serial_number",
+        "type": "text",
+        "required": true,
+        "unique": true,
+        "secret": false
+      },
+      {
+        "name": "model",
+        "type": "text",
+        "required": false,
+        "unique": false,
+        "secret": false
+      },
+      {
+        "name": "bought_on",
+        "type": "date",
+        "required": false,
+        "unique": false,
+        "secret": false
+      },
+      {
+        "name": "price",
+        "type": "numeric",
+        "required": false,
+        "unique": false,
+        "secret": false
+      },
+      {
+        "name": "pin",
+        "type": "text",
+        "required": false,
+        "unique": false,
+        "secret": true
+      }
+    ]
+    "#);
+}
+
+/// Every character of a lambda that is not white space must be found where it stands in the file.
+fn assert_positions(source: &str) {
+    let spec = good(source);
+    let lines: Vec<Vec<char>> = source.lines().map(|line| line.chars().collect()).collect();
+    let mut seen = 0;
+    for lambda in spec.lambdas() {
+        for (line, text) in (1..).zip(lambda.source().split('\n')) {
+            for (column, letter) in (1..).zip(text.chars()) {
+                let (yaml_line, yaml_column) = lambda.position(line, column);
+                let found = lines[yaml_line as usize - 1]
+                    .get(yaml_column as usize - 1)
+                    .copied();
+                if !letter.is_whitespace() && found != Some('\\') {
+                    assert_eq!(
+                        found,
+                        Some(letter),
+                        "{line}:{column} of {:?} in {source}",
+                        lambda.source()
+                    );
+                    seen += 1;
+                }
+            }
+        }
+    }
+    assert!(seen > 0);
+}
+
+#[test]
+fn places_in_a_lambda_are_places_in_the_file() {
+    let head = "module: {name: m, storage: managed}\nfields: [{name: a, type: string}]\ncomputed_fields:\n- name: c\n";
+    for lambda in [
+        "  lambda: return item.a;\n",
+        "  lambda: return\n    item.a +\n\n    item.b;\n",
+        "  lambda: 'return ''a'' +\n    item.a;'\n",
+        "  lambda: \"return\\t\\\"a\\\" + \\u00e4\\n  + item.a\\\n      + 1;\"\n",
+        "  lambda: \"return a\n\n     + b;\"\n",
+        "  lambda: |\n    const x = 1;\n      return x;\n",
+        "  lambda: |2-  # two\n      return ü + 1;\n    x\n",
+        "  lambda: |\n\n\n    return\n\n    1;\n\n",
+        "  lambda: >\n    return\n    item.a;\n\n      deeper\n      still\n    back\n",
+        "  lambda: >+1\n   return\n\n   1\n\n",
+        "  lambda:\n    return 1;\n",
+    ] {
+        assert_positions(&format!("{head}{lambda}"));
+        assert_positions(&format!("{head}{lambda}").replace('\n', "\r\n"));
+    }
+}
+
+#[test]
+fn a_lambda_behind_an_alias_stands_at_its_anchor() {
+    let source = "module: {name: m, storage: managed}\nfields: [{name: a, type: string}]\ncomputed_fields:\n\
+                  - {name: c, lambda: &l return item.a}\n- {name: d, lambda: *l}\n";
+    let spec = good(source);
+    let lambda = spec.computed_field("d").unwrap().lambda();
+    assert_eq!(lambda.position(1, 8), (4, 30));
+    assert_eq!(lambda.path(), "computed_fields[1].lambda");
+}
+
+#[test]
+fn merge_keys_and_translation_keys_are_understood() {
+    let spec = good(
+        "module: {name: m, table: queue, singular: \"@queue.one|Queue\", default_sort: name}\n\
+         fields:\n\
+         - &base {name: name, type: string, show_in_list: true, label: \"@admin.queue.name\"}\n\
+         - <<: *base\n  name: comments\n  type: textarea\n",
+    );
+    assert_eq!(spec.singular().display(), "Queue");
+    let comments = spec.field("comments").unwrap();
+    assert_eq!(comments.kind(), FieldType::Text);
+    assert_eq!(comments.label().display(), "Name");
+    assert!(comments.show_in_list());
+}
+
+#[test]
+fn sql_types_follow_the_kind_of_value() {
+    let spec = good(
+        "module: {name: m, storage: managed}\nfields:\n\
+         - {name: a, type: int}\n- {name: b, type: checkbox}\n- {name: c, type: datetime-local}\n- {name: d, type: time}\n\
+         - {name: e, type: select, options: [1, 2]}\n- {name: f, type: select, options: [one, two]}\n\
+         - {name: g, type: select, lookup_table: queue}\n- {name: h, type: select, lookup_table: users, lookup_key: login, lookup_display: login}\n\
+         - {name: i, type: select, multiple: true, options: [1]}\n- {name: j, type: file}\n- {name: k, type: string, virtual: true}\n",
+    );
+    let types: Vec<(String, SqlType)> = spec
+        .managed_columns()
+        .into_iter()
+        .map(|c| (c.name, c.sql_type))
+        .collect();
+    let expected = [
+        ("a", SqlType::Bigint),
+        ("b", SqlType::Boolean),
+        ("c", SqlType::Timestamp),
+        ("d", SqlType::Time),
+        ("e", SqlType::Bigint),
+        ("f", SqlType::Text),
+        ("g", SqlType::Bigint),
+        ("h", SqlType::Text),
+        ("i", SqlType::Jsonb),
+        ("j", SqlType::Jsonb),
+    ];
+    assert_eq!(types, expected.map(|(name, kind)| (name.to_owned(), kind)));
+}
+
+#[test]
+fn findings_of_later_stages_point_at_what_is_written() {
+    let spec = good(
+        "module:\n  name: m\n  table: nowhere\nfields:\n  - name: a\n    type: string\n  - name: b\n    db_column: bb\n    type: string\n",
+    );
+    for (path, line, column) in [
+        ("module.table", 3, 10),
+        ("fields[0].db_column", 5, 11),
+        ("fields[1].db_column", 8, 16),
+        ("ui", 0, 0),
+    ] {
+        let finding = spec.finding_at(
+            path,
+            domain::diagnostic::Severity::Error,
+            "unknown-table",
+            "no",
+            None,
+        );
+        assert_eq!((finding.line, finding.column), (line, column), "{path}");
+    }
+}
+
+#[test]
+fn changes_are_classified() {
+    let old = good(LAPTOP);
+    let new = good(
+        &LAPTOP
+            .replace("label: Model", "label: Modell, max_length: 20")
+            .replace(
+                "  - {name: price, type: decimal}\n",
+                "  - {name: cost, type: decimal}\n",
+            )
+            .replace("bought_on, type: date", "bought_on, type: datetime")
+            .replace("unique: true", "unique: false"),
+    );
+    let lines: Vec<String> = module_spec::diff(&old, &new)
+        .iter()
+        .map(|change| format!("{:?} {}: {}", change.kind, change.path, change.message))
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"));
+    assert!(module_spec::diff(&old, &old).is_empty());
+}

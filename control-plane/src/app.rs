@@ -1,0 +1,148 @@
+//! The application: its parts, put together once, and what all handlers and jobs share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use blob_store::BlobStore;
+use domain::clock::Clock;
+use domain::id::TenantId;
+use secrecy::{ExposeSecret as _, SecretString};
+use service_kit::Tasks;
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use tokio::sync::broadcast;
+
+use crate::config::Settings;
+use crate::http::router;
+use crate::jobs;
+use crate::keys::Keys;
+use crate::mail::Mailer;
+use crate::provision::Provisioner;
+use crate::rate_limit::RateLimits;
+
+/// Everything that is outside of the control plane.
+pub struct Parts {
+    /// Made by [`connect`].
+    pub pool: PgPool,
+    /// Where modules lie.
+    pub blobs: BlobStore,
+    /// Makes tenants real.
+    pub provisioner: Arc<dyn Provisioner>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Signs.
+    pub keys: Keys,
+    /// Runs what outlives a request.
+    pub tasks: Tasks,
+    /// Everything else.
+    pub settings: Settings,
+}
+
+/// What handlers and jobs share. Clones are the same.
+#[derive(Clone)]
+pub struct AppState {
+    /// The control plane's database.
+    pub pool: PgPool,
+    /// Where modules lie.
+    pub blobs: BlobStore,
+    /// Makes tenants real; only the reconcile job calls it.
+    pub provisioner: Arc<dyn Provisioner>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Signs.
+    pub keys: Keys,
+    /// Runs what outlives a request.
+    pub tasks: Tasks,
+    /// Checked settings.
+    pub settings: Arc<Settings>,
+    /// Sends mail.
+    pub mailer: Mailer,
+    /// How much is too much.
+    pub limits: Arc<RateLimits>,
+    /// Which tenant's row, steps or conditions changed, in any replica. Lossy: whoever lags reads everything again.
+    pub tenant_changes: broadcast::Sender<TenantId>,
+}
+
+/// The control plane as a whole.
+#[derive(Clone)]
+pub struct App {
+    state: AppState,
+}
+
+/// Changes that a slow reader may be behind before it has to read everything again.
+const CHANGES_KEPT: usize = 256;
+
+impl App {
+    /// Puts the parts together. Starts nothing.
+    pub fn build(parts: Parts) -> anyhow::Result<Self> {
+        let mailer = Mailer::new(&parts.settings.mail).context("setting up mail")?;
+        Ok(Self {
+            state: AppState {
+                pool: parts.pool,
+                blobs: parts.blobs,
+                provisioner: parts.provisioner,
+                clock: parts.clock,
+                keys: parts.keys,
+                tasks: parts.tasks,
+                mailer,
+                limits: Arc::new(RateLimits::new(parts.settings.rates)),
+                settings: Arc::new(parts.settings),
+                tenant_changes: broadcast::Sender::new(CHANGES_KEPT),
+            },
+        })
+    }
+
+    /// What handlers and jobs share.
+    pub const fn state(&self) -> &AppState {
+        &self.state
+    }
+
+    /// Console and API with the middleware of every service.
+    pub fn http_router(&self) -> Router {
+        service_kit::http::with_middleware(router::routes(&self.state))
+    }
+
+    /// Starts the background jobs; they end when the tasks are stopped.
+    pub fn spawn_jobs(&self) {
+        jobs::spawn(&self.state);
+    }
+}
+
+/// How long a request waits for a free connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Opens the control plane's database with the limits that keep one bad query from stopping everything.
+pub async fn connect(url: &SecretString, max_connections: u32) -> anyhow::Result<PgPool> {
+    let options: PgConnectOptions = url
+        .expose_secret()
+        .parse()
+        .context("GOTRS_DATABASE_URL is not a PostgreSQL URL")?;
+    connect_with(options, max_connections).await
+}
+
+/// Like [`connect`], for those who hold options.
+pub async fn connect_with(
+    options: PgConnectOptions,
+    max_connections: u32,
+) -> anyhow::Result<PgPool> {
+    let options = options.application_name("gotrs control-plane").options([
+        ("statement_timeout", "10s"),
+        ("lock_timeout", "5s"),
+        ("idle_in_transaction_session_timeout", "15s"),
+    ]);
+    PgPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .connect_with(options)
+        .await
+        .context("connecting to the control plane's database")
+}
+
+/// Brings the database to the schema that this program needs. Safe to repeat, and from several processes at once.
+pub async fn migrate(pool: &PgPool) -> anyhow::Result<()> {
+    crate::db::MIGRATOR
+        .run(pool)
+        .await
+        .context("migrating the control plane's database")
+}

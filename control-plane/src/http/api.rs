@@ -1,0 +1,9 @@
+//! The API, one file per resource.
+
+pub mod api_keys;
+pub mod audit;
+pub mod mailbox;
+pub mod page;
+pub mod sessions;
+pub mod signup;
+pub mod tenants;

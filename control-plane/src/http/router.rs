@@ -1,0 +1,52 @@
+//! Every route of the control plane.
+
+use axum::Router;
+use axum::middleware;
+use axum::routing::{delete, get, post};
+
+use super::api::{api_keys, audit, mailbox, sessions, signup, tenants};
+use super::{idempotency, web};
+use crate::app::AppState;
+
+/// Calls that create something honour `Idempotency-Key`; refreshing a session must never be replayed.
+pub fn routes(state: &AppState) -> Router {
+    let creating = Router::new()
+        .route("/v1/signup", post(signup::sign_up))
+        .route("/v1/api-keys", post(api_keys::create))
+        .route_layer(middleware::from_fn_with_state(
+            state.clone(),
+            idempotency::replay,
+        ));
+    Router::new()
+        .merge(creating)
+        .route("/v1/signup/verify", post(signup::verify))
+        .route("/v1/signup/resend", post(signup::resend))
+        .route("/v1/sessions", post(sessions::create))
+        .route("/v1/sessions/refresh", post(sessions::refresh))
+        .route("/v1/sessions/current", delete(sessions::end))
+        .route("/v1/api-keys", get(api_keys::list))
+        .route("/v1/api-keys/{id}", delete(api_keys::remove))
+        .route("/v1/tenants", get(tenants::list))
+        .route(
+            "/v1/tenants/{slug}",
+            get(tenants::show).delete(tenants::remove),
+        )
+        .route("/v1/tenants/{slug}/suspend", post(tenants::suspend))
+        .route("/v1/tenants/{slug}/resume", post(tenants::resume))
+        .route("/v1/tenants/{slug}/undelete", post(tenants::undelete))
+        .route("/v1/tenants/{slug}/events", get(tenants::events))
+        .route("/v1/audit", get(audit::list))
+        .merge(development(state))
+        .merge(web::router())
+        .with_state(state.clone())
+}
+
+/// Routes that exist only where mail stays on this machine.
+fn development(state: &AppState) -> Router<AppState> {
+    if state.mailer.local_mailbox().is_none() {
+        return Router::new();
+    }
+    Router::new()
+        .route("/v1/dev/mail", get(mailbox::list))
+        .route("/v1/dev/mail/{id}", get(mailbox::show))
+}

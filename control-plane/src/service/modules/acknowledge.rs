@@ -1,0 +1,169 @@
+//! What runtimes say: loaded or refused.
+
+use std::fmt;
+use std::str::FromStr;
+
+use domain::id::TenantId;
+use domain::watch::{Acknowledgement, ModuleResult};
+use service_kit::Problem;
+use service_kit::problem::ProblemItem;
+
+use crate::app::AppState;
+use crate::db::{DbError, module, module_replica};
+use crate::db::tenant;
+
+/// Findings of one module that are kept; the rest says nothing new.
+const MAX_DIAGNOSTICS: usize = 100;
+/// Modules that one acknowledgement may speak of.
+const MAX_RESULTS: usize = 2 * super::error::MAX_MODULES as usize;
+
+/// The name of a runtime among its tenant's: a pod's name, or what the supervisor calls the process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance(String);
+
+/// A text that cannot be a runtime's name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("an instance is named by 1 to {max} letters, digits, '-', '_', '.' and ':'", max = Instance::MAX_LEN)]
+pub struct ParseInstanceError;
+
+impl Instance {
+    /// As long as a pod's name may be.
+    pub const MAX_LEN: usize = 253;
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Instance {
+    type Err = ParseInstanceError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_good = (1..=Self::MAX_LEN).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b));
+        if is_good { Ok(Self(text.to_owned())) } else { Err(ParseInstanceError) }
+    }
+}
+
+impl fmt::Display for Instance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why an acknowledgement is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum AcknowledgeError {
+    /// Not a name.
+    #[error(transparent)]
+    Instance(#[from] ParseInstanceError),
+    /// Speaks of more modules than a tenant can have.
+    #[error("an acknowledgement speaks of at most {MAX_RESULTS} modules")]
+    TooManyResults,
+    /// Speaks of what is not yet.
+    #[error("generation {given} has not been made yet; the newest is {newest}")]
+    UnknownGeneration {
+        /// What was said.
+        given: u64,
+        /// What is.
+        newest: u64,
+    },
+    /// The database.
+    #[error("the acknowledgement could not be stored")]
+    Database(#[from] DbError),
+}
+
+impl From<AcknowledgeError> for Problem {
+    fn from(error: AcknowledgeError) -> Self {
+        let item = |pointer: &'static str, code: &'static str| {
+            Self::unprocessable(vec![ProblemItem::field(pointer, code, error.to_string())])
+        };
+        match error {
+            AcknowledgeError::Instance(_) => item("/instance", "invalid_instance"),
+            AcknowledgeError::TooManyResults => item("/results", "too_many"),
+            AcknowledgeError::UnknownGeneration { .. } => item("/generation", "unknown_generation"),
+            AcknowledgeError::Database(error) => error.into(),
+        }
+    }
+}
+
+/// Stores what a runtime says and wakes those who wait for it.
+pub async fn acknowledge(
+    state: &AppState,
+    tenant_id: TenantId,
+    acknowledgement: Acknowledgement,
+) -> Result<(), AcknowledgeError> {
+    let instance: Instance = acknowledgement.instance.parse()?;
+    if acknowledgement.results.len() > MAX_RESULTS {
+        return Err(AcknowledgeError::TooManyResults);
+    }
+    let now = state.clock.now();
+    let generation = acknowledgement.generation;
+    let results = each_once(acknowledgement.results);
+    let mut tx = state.pool.begin().await.map_err(DbError::from)?;
+    let newest = module::generation(&mut tx, tenant_id).await?;
+    if generation > newest {
+        return Err(AcknowledgeError::UnknownGeneration {
+            given: generation,
+            newest,
+        });
+    }
+    module_replica::set_generation(&mut tx, tenant_id, instance.as_str(), generation, now).await?;
+    module_replica::put_words(&mut tx, tenant_id, instance.as_str(), generation, &results, now).await?;
+    module_replica::notify_acknowledged(&mut tx, tenant_id).await?;
+    // The tenant's conditions speak of its modules too.
+    tenant::notify_changed(&mut tx, tenant_id).await?;
+    let made_at = module::generation_made_at(&mut tx, tenant_id, generation).await?;
+    tx.commit().await.map_err(DbError::from)?;
+    for result in &results {
+        let outcome = if result.ok { "loaded" } else { "refused" };
+        metrics::counter!("module_acknowledgements_total", "outcome" => outcome).increment(1);
+        if !result.ok {
+            tracing::warn!(
+                tenant.id = %tenant_id,
+                instance = %instance,
+                module.name = %result.name,
+                generation,
+                code = result.diagnostics.first().map_or("-", |finding| finding.code.as_str()),
+                "a runtime refused a module"
+            );
+        }
+    }
+    if let Some(took) = made_at.and_then(|made_at| (now - made_at).to_std().ok())
+        && generation == newest
+        && took < super::watch::HEARTBEAT
+    {
+        // Later words are those of runtimes that came back, not of delivery.
+        metrics::histogram!("module_delivery_seconds").record(took.as_secs_f64());
+    }
+    Ok(())
+}
+
+/// The last result of each module, with a bounded number of findings.
+fn each_once(results: Vec<ModuleResult>) -> Vec<ModuleResult> {
+    let mut kept: Vec<ModuleResult> = Vec::with_capacity(results.len());
+    for mut result in results {
+        result.diagnostics.truncate(MAX_DIAGNOSTICS);
+        match kept.iter_mut().find(|other| other.name == result.name) {
+            Some(other) => *other = result,
+            None => kept.push(result),
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instances_are_names() {
+        for good in ["runtime-1", "acme-7d9f.x:8080", &"a".repeat(253)] {
+            assert!(good.parse::<Instance>().is_ok(), "{good}");
+        }
+        for bad in ["", "a b", "ä", "a/b", "a\n", &"a".repeat(254)] {
+            assert!(bad.parse::<Instance>().is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Whether a module file is good: the same question for an upload and for `gotrs module check`, answered the same way.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::diagnostic::{Diagnostic, Severity};
+use domain::name::ModuleName;
+use module_engine::compiled::CompiledModule;
+use module_engine::engine::{Engine, EngineOptions, StartEngineError};
+use module_engine::host::LogLevel;
+use module_engine::module_tests::{TestOutcome, run_tests};
+use module_spec::ModuleSpec;
+use serde::Serialize;
+
+/// Whether the module's own tests are run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tests {
+    /// A failing one makes the file bad.
+    Run,
+    /// They are not looked at.
+    Skip,
+}
+
+/// Everything that is known of a file without a tenant.
+#[derive(Debug, Clone)]
+pub struct CheckReport {
+    /// Findings in the order of the file; the file is good when none of them is an error.
+    pub diagnostics: Vec<Diagnostic>,
+    /// How its tests ended; empty when they did not run.
+    pub tests: Vec<TestReport>,
+    spec: Option<Arc<ModuleSpec>>,
+}
+
+/// How one test of a module ended.
+#[derive(Debug, Clone, Serialize)]
+pub struct TestReport {
+    /// Its name.
+    pub name: String,
+    /// Whether it passed.
+    pub passed: bool,
+    /// What was expected and what came instead, if it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// What its lambdas logged.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<String>,
+    /// How long it took.
+    #[serde(skip)]
+    pub took: Duration,
+}
+
+impl CheckReport {
+    /// Whether the file can be used.
+    pub fn is_good(&self) -> bool {
+        self.spec.is_some() && !self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+
+    /// The module's name, where the file was good enough to tell.
+    pub fn name(&self) -> Option<&ModuleName> {
+        self.spec.as_deref().map(ModuleSpec::name)
+    }
+
+    /// The module, where the file was good enough to make one.
+    pub const fn spec(&self) -> Option<&Arc<ModuleSpec>> {
+        self.spec.as_ref()
+    }
+}
+
+/// The sandbox for checks: small, since lambdas of uploads have no database to wait for.
+pub fn start_engine() -> Result<Arc<Engine>, StartEngineError> {
+    Engine::new(EngineOptions {
+        // Checks run on the bounded blocking pool; more sandboxes than cores would only take memory.
+        concurrency: 4,
+        max_memory_mb: 64,
+    })
+}
+
+/// Reads `source`, compiles its lambdas and runs its tests. With `expected`, a file of another name is bad: where it
+/// is put says what it is. Blocks until the sandbox is done, seconds at worst.
+pub fn check_source(
+    engine: &Arc<Engine>,
+    expected: Option<&ModuleName>,
+    source: &str,
+    tests: Tests,
+) -> CheckReport {
+    let (spec, mut diagnostics) = module_spec::parse(source);
+    let Some(spec) = spec.map(Arc::new) else {
+        return CheckReport {
+            diagnostics,
+            tests: Vec::new(),
+            spec: None,
+        };
+    };
+    if let Some(expected) = expected.filter(|name| *name != spec.name()) {
+        diagnostics.push(spec.finding_at(
+            "module.name",
+            Severity::Error,
+            "wrong-name",
+            format!("the module is called \"{}\", but it was put under \"{expected}\"", spec.name()),
+            Some(format!("write `name: {expected}`, or put it under \"{}\"", spec.name())),
+        ));
+    }
+    let mut reports = Vec::new();
+    match CompiledModule::compile(engine, Arc::clone(&spec)) {
+        Err(findings) => diagnostics.extend(findings),
+        Ok(module) if tests == Tests::Run => {
+            let outcomes = run_tests(&module);
+            diagnostics.extend(outcomes.iter().filter_map(|outcome| failure(&spec, outcome)));
+            reports = outcomes.into_iter().map(report).collect();
+        }
+        Ok(_) => {}
+    }
+    diagnostics.sort_by_key(|finding| (finding.line, finding.column));
+    CheckReport {
+        diagnostics,
+        tests: reports,
+        spec: Some(spec),
+    }
+}
+
+/// Findings as text for people, each with an excerpt of the file.
+pub fn render(file_name: &str, source: &str, findings: &[Diagnostic]) -> String {
+    module_spec::render_text(file_name, source, findings)
+}
+
+fn failure(spec: &ModuleSpec, outcome: &TestOutcome) -> Option<Diagnostic> {
+    let failure = outcome.failure.as_ref()?;
+    Some(spec.finding_at(
+        &format!("tests[{}]", outcome.index),
+        Severity::Error,
+        "test-failed",
+        format!("the test \"{}\" failed: {}", outcome.name, failure.message),
+        None,
+    ))
+}
+
+fn report(outcome: TestOutcome) -> TestReport {
+    TestReport {
+        passed: outcome.passed(),
+        message: outcome.failure.map(|failure| failure.message),
+        log: outcome
+            .log
+            .into_iter()
+            .map(|(level, line)| format!("{}: {line}", level_word(level)))
+            .collect(),
+        took: outcome.duration,
+        name: outcome.name,
+    }
+}
+
+const fn level_word(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Debug => "debug",
+        LogLevel::Info => "info",
+        LogLevel::Warn => "warn",
+        LogLevel::Error => "error",
+    }
+}

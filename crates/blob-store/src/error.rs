@@ -86,12 +86,9 @@ impl BlobError {
             (None, Some(status)) => format!("status {status}"),
             (None, None) => "the request could not be made".to_owned(),
         };
-        let request_id = error.raw_response().and_then(|answer| {
-            answer
-                .headers()
-                .get("x-amz-request-id")
-                .map(str::to_owned)
-        });
+        let request_id = error
+            .raw_response()
+            .and_then(|answer| answer.headers().get("x-amz-request-id").map(str::to_owned));
         Self::Refused {
             operation,
             code,

@@ -30,7 +30,9 @@ pub enum ParseKeyError {
     #[error("an object key has no segment \".\" or \"..\"")]
     DotSegment,
     /// Something that is not a letter, a digit, `-`, `_` or `.`.
-    #[error("an object key is made of letters, digits, '-', '_', '.' and '/'; {0:?} is not allowed")]
+    #[error(
+        "an object key is made of letters, digits, '-', '_', '.' and '/'; {0:?} is not allowed"
+    )]
     Character(char),
 }
 

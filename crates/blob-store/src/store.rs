@@ -330,7 +330,10 @@ fn sdk_config(config: &BlobStoreConfig, endpoint: Option<&str>) -> Config {
     builder.build()
 }
 
-async fn in_time<T>(operation: &'static str, call: impl Future<Output = T>) -> Result<T, BlobError> {
+async fn in_time<T>(
+    operation: &'static str,
+    call: impl Future<Output = T>,
+) -> Result<T, BlobError> {
     match tokio::time::timeout(DEADLINE, call).await {
         Ok(outcome) => Ok(outcome),
         Err(_elapsed) => Err(BlobError::TimedOut {

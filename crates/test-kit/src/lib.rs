@@ -6,3 +6,5 @@
 #![warn(missing_docs)]
 
 pub mod postgres;
+#[cfg(feature = "s3")]
+pub mod s3;

@@ -1,0 +1,134 @@
+//! What every request of the one tenant needs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use domain::clock::Clock;
+use domain::id::TenantId;
+use domain::name::TenantSlug;
+use domain::plan::Plan;
+use module_engine::engine::{Engine, EngineOptions};
+use reqwest::Url;
+use service_kit::Tasks;
+use service_kit::internal::Readiness;
+use service_kit::pages::Pages;
+use sqlx::PgPool;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+use crate::auth::Auth;
+use crate::modules::Modules;
+use crate::pages::Templates;
+
+/// Longest a statement of a request may run; exports have their own limit.
+const STATEMENT_TIMEOUT: &str = "15s";
+/// How long a request waits for a connection before it answers 503.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// An unused connection is given back to the server soon: connections are its first limit.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Lambdas run a few at once; a page needs one connection for all of its computed fields.
+const LAMBDA_CONNECTIONS: u32 = 3;
+
+/// The tenant that this process serves.
+#[derive(Debug, Clone)]
+pub struct Tenant {
+    /// Its id.
+    pub id: TenantId,
+    /// Its part of the host.
+    pub slug: TenantSlug,
+    /// Its name as people see it.
+    pub name: String,
+    /// Sets the ceilings.
+    pub plan: Plan,
+    /// Where people reach it.
+    pub url: Url,
+}
+
+/// Everything that a handler needs; axum's state is an `Arc` of it.
+#[derive(Debug)]
+pub struct App {
+    /// Whose server this is.
+    pub tenant: Tenant,
+    /// The runtime role: reads and writes the tenant's schema.
+    pub database: PgPool,
+    /// The lambda role: reads the columns that module authors may see.
+    pub lambda_database: PgPool,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Long work and the shutdown.
+    pub tasks: Tasks,
+    /// Renders pages.
+    pub pages: Pages,
+    /// Runs the lambdas of modules.
+    pub engine: Arc<Engine>,
+    /// The modules that are live now.
+    pub modules: Modules,
+    /// Sign-in, sessions and what is remembered of them.
+    pub auth: Auth,
+    /// The board behind `/readyz`.
+    pub readiness: Readiness,
+}
+
+/// Sandboxes at once. Each holds guest memory while it runs, and a tenant has two worker threads.
+const SANDBOXES: u32 = 4;
+
+impl App {
+    /// An app without modules; the module sync brings them.
+    pub fn new(
+        tenant: Tenant,
+        database: PgPool,
+        lambda_database: PgPool,
+        clock: Arc<dyn Clock>,
+        tasks: Tasks,
+        readiness: Readiness,
+    ) -> anyhow::Result<Self> {
+        let engine = Engine::new(EngineOptions {
+            concurrency: SANDBOXES,
+            ..EngineOptions::default()
+        })
+        .context("starting the sandbox")?;
+        Ok(Self {
+            tenant,
+            database,
+            lambda_database,
+            clock,
+            tasks,
+            pages: Pages::new::<Templates>().context("compiling the templates")?,
+            engine,
+            modules: Modules::new(),
+            auth: Auth::new(),
+            readiness,
+        })
+    }
+}
+
+/// What handlers and extractors are given.
+pub type AppState = Arc<App>;
+
+/// The pool of the runtime role; connects when it is first used.
+pub fn runtime_pool(options: PgConnectOptions, plan: Plan) -> PgPool {
+    // One of the role's connections stays free for a migration check or a second replica's start.
+    let most = u32::from(plan.runtime_connections())
+        .saturating_sub(1)
+        .max(2);
+    pool(options, most, "gotrs-runtime")
+}
+
+/// The pool of the lambda role; connects when it is first used.
+pub fn lambda_pool(options: PgConnectOptions) -> PgPool {
+    pool(options, LAMBDA_CONNECTIONS, "gotrs-lambda")
+}
+
+fn pool(options: PgConnectOptions, most: u32, name: &str) -> PgPool {
+    let options = options.application_name(name).options([
+        ("statement_timeout", STATEMENT_TIMEOUT),
+        ("lock_timeout", "5s"),
+        ("idle_in_transaction_session_timeout", "30s"),
+    ]);
+    PgPoolOptions::new()
+        .max_connections(most)
+        .min_connections(0)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .idle_timeout(IDLE_TIMEOUT)
+        .connect_lazy_with(options)
+}

@@ -1,0 +1,211 @@
+//! Settings of one runtime process; flags and environment variables have the same names.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use domain::id::TenantId;
+use domain::name::TenantSlug;
+use domain::plan::Plan;
+use reqwest::Url;
+use secrecy::{ExposeSecret as _, SecretString};
+use service_kit::config::{ConfigError, SecretName, required_secret};
+use sqlx::postgres::PgConnectOptions;
+
+/// Settings of the server of one tenant.
+#[derive(Debug, Clone, clap::Args)]
+pub struct RuntimeConfig {
+    /// The tenant that this process serves
+    #[arg(long, env = "GOTRS_TENANT_ID", value_name = "UUID")]
+    pub tenant_id: TenantId,
+    /// The tenant's part of its host
+    #[arg(long, env = "GOTRS_TENANT_SLUG", value_name = "SLUG")]
+    pub tenant_slug: TenantSlug,
+    /// The tenant's name as people see it
+    #[arg(long, env = "GOTRS_TENANT_NAME", value_name = "TEXT")]
+    pub tenant_name: String,
+    /// The tenant's plan; it sets the ceilings (free, team or business)
+    #[arg(long, env = "GOTRS_TENANT_PLAN", value_name = "PLAN")]
+    pub tenant_plan: Plan,
+    /// Where people reach this tenant, such as <http://acme.localhost:8080>
+    #[arg(long, env = "GOTRS_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Url,
+    /// Address for requests from the router; port 0 takes a free one
+    #[arg(
+        long,
+        env = "GOTRS_LISTEN",
+        default_value = "127.0.0.1:0",
+        value_name = "ADDRESS"
+    )]
+    pub listen: SocketAddr,
+    /// Address for /livez, /readyz and /metrics
+    #[arg(
+        long,
+        env = "GOTRS_INTERNAL_LISTEN",
+        default_value = "127.0.0.1:0",
+        value_name = "ADDRESS"
+    )]
+    pub internal_listen: SocketAddr,
+    /// File that tells the addresses (JSON) once both are bound
+    #[arg(long, env = "GOTRS_ADDRESS_FILE", value_name = "PATH")]
+    pub address_file: Option<PathBuf>,
+    /// Database of the tenant, as its runtime role
+    #[arg(
+        long,
+        env = "GOTRS_DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub database_url: Option<SecretString>,
+    /// File that holds the database URL
+    #[arg(long, env = "GOTRS_DATABASE_URL_FILE", value_name = "PATH")]
+    pub database_url_file: Option<PathBuf>,
+    /// The same database as the role that lambdas read with
+    #[arg(
+        long,
+        env = "GOTRS_LAMBDA_DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub lambda_database_url: Option<SecretString>,
+    /// File that holds the lambda database URL
+    #[arg(long, env = "GOTRS_LAMBDA_DATABASE_URL_FILE", value_name = "PATH")]
+    pub lambda_database_url_file: Option<PathBuf>,
+    /// The control plane, which announces the tenant's modules
+    #[arg(long, env = "GOTRS_CONTROL_PLANE_URL", value_name = "URL")]
+    pub control_plane_url: Url,
+    /// What this runtime shows to the control plane
+    #[arg(
+        long,
+        env = "GOTRS_RUNTIME_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN"
+    )]
+    pub runtime_token: Option<SecretString>,
+    /// File that holds the runtime token
+    #[arg(long, env = "GOTRS_RUNTIME_TOKEN_FILE", value_name = "PATH")]
+    pub runtime_token_file: Option<PathBuf>,
+    /// Folder for the modules that were loaded last; the runtime starts from it when the control plane is away
+    #[arg(long, env = "GOTRS_DATA_DIR", value_name = "PATH")]
+    pub data_dir: PathBuf,
+    /// Name of this process among the tenant's runtimes, as it appears in module statuses
+    #[arg(
+        long,
+        env = "GOTRS_INSTANCE",
+        default_value = "runtime-1",
+        value_name = "NAME"
+    )]
+    pub instance: String,
+}
+
+const DATABASE_URL: SecretName = SecretName {
+    variable: "GOTRS_DATABASE_URL",
+    flag: "--database-url",
+    example: "postgres://runtime:secret@127.0.0.1:5432/tenants",
+};
+const LAMBDA_DATABASE_URL: SecretName = SecretName {
+    variable: "GOTRS_LAMBDA_DATABASE_URL",
+    flag: "--lambda-database-url",
+    example: "postgres://lambda:secret@127.0.0.1:5432/tenants",
+};
+const RUNTIME_TOKEN: SecretName = SecretName {
+    variable: "GOTRS_RUNTIME_TOKEN",
+    flag: "--runtime-token",
+    example: "gotrs_rt_...",
+};
+
+/// The secrets of a [`RuntimeConfig`], read and checked.
+pub(crate) struct Secrets {
+    pub(crate) database: PgConnectOptions,
+    pub(crate) lambda_database: PgConnectOptions,
+    pub(crate) runtime_token: SecretString,
+}
+
+impl RuntimeConfig {
+    /// Reads what may lie in files and checks what clap cannot; the error names the variable.
+    pub(crate) fn secrets(&self) -> Result<Secrets, ConfigError> {
+        let database = required_secret(
+            DATABASE_URL,
+            self.database_url.clone(),
+            self.database_url_file.as_deref(),
+        )?;
+        let lambda_database = required_secret(
+            LAMBDA_DATABASE_URL,
+            self.lambda_database_url.clone(),
+            self.lambda_database_url_file.as_deref(),
+        )?;
+        let runtime_token = required_secret(
+            RUNTIME_TOKEN,
+            self.runtime_token.clone(),
+            self.runtime_token_file.as_deref(),
+        )?;
+        Ok(Secrets {
+            database: connect_options(DATABASE_URL, &database)?,
+            lambda_database: connect_options(LAMBDA_DATABASE_URL, &lambda_database)?,
+            runtime_token,
+        })
+    }
+}
+
+fn connect_options(name: SecretName, url: &SecretString) -> Result<PgConnectOptions, ConfigError> {
+    url.expose_secret()
+        .parse()
+        .map_err(|error: sqlx::Error| ConfigError::Invalid {
+            variable: name.variable,
+            problem: format!("not a PostgreSQL URL ({error})"),
+            example: name.example,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Args {
+        #[command(flatten)]
+        runtime: RuntimeConfig,
+    }
+
+    const GOOD: &[&str] = &[
+        "x",
+        "--tenant-id=0198c0de-0000-7000-8000-000000000000",
+        "--tenant-slug=acme",
+        "--tenant-name=Acme",
+        "--tenant-plan=free",
+        "--public-url=http://acme.localhost:8080",
+        "--control-plane-url=http://127.0.0.1:8080",
+        "--data-dir=/tmp/x",
+    ];
+
+    #[test]
+    fn a_missing_secret_names_its_variable_and_an_example() {
+        let args = Args::try_parse_from(GOOD).unwrap();
+        let error = args.runtime.secrets().err().unwrap().to_string();
+        assert!(error.contains("GOTRS_DATABASE_URL is not set"), "{error}");
+        assert!(error.contains("postgres://"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_url_is_refused_without_showing_it() {
+        let mut words = GOOD.to_vec();
+        words.extend([
+            "--database-url=mysql://u:hunter2@h/d",
+            "--lambda-database-url=postgres://a@h/d",
+            "--runtime-token=t",
+        ]);
+        let error = Args::try_parse_from(words)
+            .unwrap()
+            .runtime
+            .secrets()
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            error.contains("GOTRS_DATABASE_URL is not a PostgreSQL URL"),
+            "{error}"
+        );
+        assert!(!error.contains("hunter2"), "{error}");
+    }
+}

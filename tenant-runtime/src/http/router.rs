@@ -1,0 +1,48 @@
+//! Every route of the server.
+
+use axum::{Router, middleware};
+use service_kit::pages::{ErrorPages, assets, error_pages, security_headers};
+
+use crate::app::AppState;
+use crate::http::routes::Routes;
+use crate::http::{api_auth, csrf, events, login, portal, session};
+
+/// All routes, as a list that tests hold against the table of who may call what.
+pub fn routes() -> Routes {
+    Routes::new()
+        .get("/", portal::root)
+        .get("/login", login::show)
+        .post("/login", login::submit)
+        .post("/logout", login::sign_out)
+        .get("/agent", portal::agent_home)
+        .get("/admin", portal::admin_overview)
+        .get("/events", events::stream)
+        .post("/api/v1/auth/login", api_auth::login)
+        .post("/api/v1/auth/refresh", api_auth::refresh)
+        .post("/api/v1/auth/logout", api_auth::logout)
+        .get("/api/v1/auth/me", api_auth::me)
+}
+
+/// The whole server.
+pub fn app(app: AppState) -> Router {
+    let errors = ErrorPages {
+        pages: app.pages.clone(),
+        sign_in: Some("/login"),
+    };
+    // Innermost first. The visitor is found outside of the error pages, which show the visitor's own frame; the check
+    // of forms is inside of them, so that its refusal is a page too.
+    let router = routes()
+        .into_router()
+        .with_state(app.clone())
+        .merge(assets())
+        .fallback(no_such_page)
+        .layer(middleware::from_fn(csrf::protect))
+        .layer(middleware::from_fn_with_state(errors, error_pages))
+        .layer(middleware::from_fn_with_state(app, session::find_visitor))
+        .layer(middleware::from_fn(security_headers));
+    service_kit::http::with_middleware(router)
+}
+
+async fn no_such_page(uri: http::Uri) -> service_kit::Problem {
+    service_kit::Problem::not_found(format!("No page and no call has the path {}.", uri.path()))
+}

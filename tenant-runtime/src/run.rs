@@ -1,0 +1,84 @@
+//! The process: binds, publishes its addresses, starts its tasks, waits for the shutdown.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use domain::clock::SystemClock;
+use service_kit::internal::{self, Readiness};
+use service_kit::telemetry::TelemetryGuard;
+use service_kit::{Tasks, http};
+
+use crate::app::{App, Tenant, lambda_pool, runtime_pool};
+use crate::config::RuntimeConfig;
+use crate::modules::cache::Cache;
+use crate::modules::sync::{self, Sync};
+use crate::modules::watch::ControlPlane;
+use crate::{address, database};
+
+/// A tenant's server mostly waits for its database, and every thread costs memory.
+pub const WORKER_THREADS: usize = 2;
+
+/// Serves one tenant until SIGINT or SIGTERM. Call inside a multi-threaded tokio runtime.
+pub async fn run(config: RuntimeConfig, telemetry: &TelemetryGuard) -> anyhow::Result<ExitCode> {
+    let secrets = config.secrets()?;
+    let listener = http::bind(config.listen).await?;
+    let internal_listener = http::bind(config.internal_listen).await?;
+    let tasks = Tasks::new();
+    let readiness = Readiness::waiting_for(&[database::PART, sync::PART]);
+    let app = Arc::new(App::new(
+        Tenant {
+            id: config.tenant_id,
+            slug: config.tenant_slug,
+            name: config.tenant_name,
+            plan: config.tenant_plan,
+            url: config.public_url,
+        },
+        runtime_pool(secrets.database, config.tenant_plan),
+        lambda_pool(secrets.lambda_database),
+        Arc::new(SystemClock),
+        tasks.clone(),
+        readiness.clone(),
+    )?);
+    let addresses = address::Addresses {
+        listen: listener.local_addr().context("reading the address")?,
+        internal: internal_listener
+            .local_addr()
+            .context("reading the internal address")?,
+        pid: std::process::id(),
+    };
+    http::serve(
+        &tasks,
+        "internal server",
+        internal_listener,
+        internal::router(readiness, Some(telemetry.metrics.clone())),
+    );
+    http::serve(
+        &tasks,
+        "server",
+        listener,
+        crate::http::router::app(Arc::clone(&app)),
+    );
+    if let Some(path) = &config.address_file {
+        address::write(path, &addresses)
+            .with_context(|| format!("writing the address file {}", path.display()))?;
+    }
+    tracing::info!(
+        tenant.id = %app.tenant.id,
+        tenant.slug = %app.tenant.slug,
+        listen = %addresses.listen,
+        internal = %addresses.internal,
+        "serving"
+    );
+    tasks.spawn_service("database watch", database::watch(Arc::clone(&app)));
+    let control_plane = ControlPlane::new(config.control_plane_url, secrets.runtime_token)
+        .context("preparing to follow the control plane")?;
+    let sync = Sync::new(
+        app,
+        control_plane,
+        Cache::new(&config.data_dir),
+        config.instance,
+    );
+    tasks.spawn_service("module sync", sync.run());
+    tasks.run_until_stopped().await
+}

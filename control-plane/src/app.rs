@@ -20,6 +20,7 @@ use crate::keys::Keys;
 use crate::mail::Mailer;
 use crate::provision::Provisioner;
 use crate::rate_limit::RateLimits;
+use crate::service::modules::registry::Registry;
 
 /// Everything that is outside of the control plane.
 pub struct Parts {
@@ -60,6 +61,8 @@ pub struct AppState {
     pub mailer: Mailer,
     /// How much is too much.
     pub limits: Arc<RateLimits>,
+    /// The module registry's part.
+    pub modules: Registry,
     /// Which tenant's row, steps or conditions changed, in any replica. Lossy: whoever lags reads everything again.
     pub tenant_changes: broadcast::Sender<TenantId>,
 }
@@ -86,6 +89,7 @@ impl App {
                 keys: parts.keys,
                 tasks: parts.tasks,
                 mailer,
+                modules: Registry::start().context("starting the sandbox that checks modules")?,
                 limits: Arc::new(RateLimits::new(parts.settings.rates)),
                 settings: Arc::new(parts.settings),
                 tenant_changes: broadcast::Sender::new(CHANGES_KEPT),

@@ -4,6 +4,8 @@ pub mod account;
 pub mod api_key;
 pub mod audit;
 pub mod idempotency;
+pub mod module;
+pub mod module_replica;
 pub mod session;
 pub mod tenant;
 pub mod tenant_status;

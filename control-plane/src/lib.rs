@@ -22,3 +22,4 @@ pub mod token;
 
 pub use app::{App, AppState};
 pub use config::{ControlPlaneConfig, Settings};
+pub use service::modules;

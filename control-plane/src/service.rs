@@ -3,6 +3,7 @@
 pub mod api_keys;
 pub mod audit;
 pub mod mailbox;
+pub mod modules;
 pub mod session;
 pub mod signup;
 pub mod tenants;

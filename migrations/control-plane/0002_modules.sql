@@ -61,6 +61,10 @@ CREATE TABLE runtime_replica (
     -- The generation that it has brought itself to.
     generation bigint NOT NULL,
     last_seen timestamptz NOT NULL,
+    -- Its newest watch connection, so that the end of an older one says nothing about it.
+    watch_id uuid,
+    -- When that connection ended.
+    gone_at timestamptz,
     PRIMARY KEY (tenant_id, instance),
     CONSTRAINT runtime_replica_generation_not_negative CHECK (generation >= 0)
 );

@@ -164,11 +164,7 @@ pub(super) fn read_digest(bytes: &[u8]) -> Option<Sha256Digest> {
 
 /// A generation of a `bigint` column.
 pub(super) fn read_generation(value: i64) -> DbResult<u64> {
-    u64::try_from(value).map_err(DbError::inconsistent(
-        "module_version",
-        "generation",
-        value,
-    ))
+    u64::try_from(value).map_err(DbError::inconsistent("module_version", "generation", value))
 }
 
 /// A generation for a `bigint` column; one that is larger than any is as good as the largest.

@@ -116,7 +116,10 @@ pub async fn put_words(
     results: &[ModuleResult],
     now: DateTime<Utc>,
 ) -> DbResult<()> {
-    let names: Vec<String> = results.iter().map(|result| result.name.to_string()).collect();
+    let names: Vec<String> = results
+        .iter()
+        .map(|result| result.name.to_string())
+        .collect();
     let digests: Vec<Vec<u8>> = results
         .iter()
         .map(|result| result.sha256.as_bytes().to_vec())

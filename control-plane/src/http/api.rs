@@ -3,7 +3,9 @@
 pub mod api_keys;
 pub mod audit;
 pub mod mailbox;
+pub mod modules;
 pub mod page;
+pub mod runtime;
 pub mod sessions;
 pub mod signup;
 pub mod tenants;

@@ -1,10 +1,11 @@
 //! Every route of the control plane.
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 
-use super::api::{api_keys, audit, mailbox, sessions, signup, tenants};
+use super::api::{api_keys, audit, mailbox, modules, runtime, sessions, signup, tenants};
 use super::{idempotency, web};
 use crate::app::AppState;
 
@@ -13,6 +14,10 @@ pub fn routes(state: &AppState) -> Router {
     let creating = Router::new()
         .route("/v1/signup", post(signup::sign_up))
         .route("/v1/api-keys", post(api_keys::create))
+        .route(
+            "/v1/tenants/{slug}/modules/{name}/rollback",
+            post(modules::roll_back),
+        )
         .route_layer(middleware::from_fn_with_state(
             state.clone(),
             idempotency::replay,
@@ -35,10 +40,32 @@ pub fn routes(state: &AppState) -> Router {
         .route("/v1/tenants/{slug}/resume", post(tenants::resume))
         .route("/v1/tenants/{slug}/undelete", post(tenants::undelete))
         .route("/v1/tenants/{slug}/events", get(tenants::events))
+        .route("/v1/tenants/{slug}/modules", get(modules::list))
+        .merge(uploads())
+        .route(
+            "/v1/tenants/{slug}/modules/{name}/versions",
+            get(modules::versions),
+        )
+        .route(
+            "/v1/tenants/{slug}/modules/{name}/status",
+            get(modules::status),
+        )
+        .route("/v1/runtime/modules/watch", get(runtime::watch))
+        .route("/v1/runtime/modules/ack", post(runtime::acknowledge))
         .route("/v1/audit", get(audit::list))
         .merge(development(state))
         .merge(web::router())
         .with_state(state.clone())
+}
+
+/// A module file may be smaller than other bodies.
+fn uploads() -> Router<AppState> {
+    Router::new()
+        .route(
+            "/v1/tenants/{slug}/modules/{name}",
+            put(modules::put).get(modules::show).delete(modules::remove),
+        )
+        .layer(DefaultBodyLimit::max(module_spec::MAX_BYTES))
 }
 
 /// Routes that exist only where mail stays on this machine.

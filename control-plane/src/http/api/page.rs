@@ -2,6 +2,7 @@
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use service_kit::Problem;
 use service_kit::extract::Query;
@@ -14,23 +15,23 @@ const MAX_LIMIT: u16 = 200;
 
 /// Which page is wanted.
 #[derive(Debug, Clone, Copy)]
-pub struct PageRequest {
-    /// Begin after the item of this id.
-    pub cursor: Option<Uuid>,
+pub struct PageRequest<C = Uuid> {
+    /// Begin after the item of this id (or name, or number).
+    pub cursor: Option<C>,
     limit: u16,
 }
 
 #[derive(Deserialize)]
-struct RawPage {
-    cursor: Option<Uuid>,
+struct RawPage<C> {
+    cursor: Option<C>,
     limit: Option<u16>,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for PageRequest {
+impl<S: Send + Sync, C: DeserializeOwned> FromRequestParts<S> for PageRequest<C> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Query(raw) = Query::<RawPage>::from_request_parts(parts, state).await?;
+        let Query(raw) = Query::<RawPage<C>>::from_request_parts(parts, state).await?;
         let limit = raw.limit.unwrap_or(DEFAULT_LIMIT);
         if !(1..=MAX_LIMIT).contains(&limit) {
             return Err(Problem::bad_request(format!(
@@ -44,14 +45,14 @@ impl<S: Send + Sync> FromRequestParts<S> for PageRequest {
     }
 }
 
-impl PageRequest {
+impl<C> PageRequest<C> {
     /// How many items to read: one more than the page has, to see whether another follows.
-    pub fn fetch(self) -> i64 {
+    pub fn fetch(&self) -> i64 {
         i64::from(self.limit) + 1
     }
 
     /// The page of what was fetched.
-    pub fn page<T>(self, mut items: Vec<T>, id: impl Fn(&T) -> Uuid) -> Page<T> {
+    pub fn page<T>(&self, mut items: Vec<T>, id: impl Fn(&T) -> C) -> Page<T, C> {
         let limit = usize::from(self.limit);
         let is_last = items.len() <= limit;
         items.truncate(limit);
@@ -64,11 +65,11 @@ impl PageRequest {
 
 /// One page of a list.
 #[derive(Debug, Serialize)]
-pub struct Page<T> {
+pub struct Page<T, C = Uuid> {
     /// What is on it.
     pub items: Vec<T>,
     /// The cursor of the next page, if there is one.
-    pub next: Option<Uuid>,
+    pub next: Option<C>,
 }
 
 #[cfg(test)]

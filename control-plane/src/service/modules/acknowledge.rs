@@ -9,8 +9,8 @@ use service_kit::Problem;
 use service_kit::problem::ProblemItem;
 
 use crate::app::AppState;
-use crate::db::{DbError, module, module_replica};
 use crate::db::tenant;
+use crate::db::{DbError, module, module_replica};
 
 /// Findings of one module that are kept; the rest says nothing new.
 const MAX_DIAGNOSTICS: usize = 100;
@@ -41,8 +41,14 @@ impl FromStr for Instance {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let is_good = (1..=Self::MAX_LEN).contains(&text.len())
-            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b));
-        if is_good { Ok(Self(text.to_owned())) } else { Err(ParseInstanceError) }
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b));
+        if is_good {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(ParseInstanceError)
+        }
     }
 }
 
@@ -110,7 +116,15 @@ pub async fn acknowledge(
         });
     }
     module_replica::set_generation(&mut tx, tenant_id, instance.as_str(), generation, now).await?;
-    module_replica::put_words(&mut tx, tenant_id, instance.as_str(), generation, &results, now).await?;
+    module_replica::put_words(
+        &mut tx,
+        tenant_id,
+        instance.as_str(),
+        generation,
+        &results,
+        now,
+    )
+    .await?;
     module_replica::notify_acknowledged(&mut tx, tenant_id).await?;
     // The tenant's conditions speak of its modules too.
     tenant::notify_changed(&mut tx, tenant_id).await?;

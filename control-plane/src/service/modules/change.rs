@@ -44,7 +44,10 @@ pub async fn roll_back(
     };
     for _ in 0..ATTEMPTS {
         let base = Base::read_current(state, tenant, name).await?;
-        let now_live = base.current.as_ref().and_then(|current| current.kind.content());
+        let now_live = base
+            .current
+            .as_ref()
+            .and_then(|current| current.kind.content());
         if let Some(current) = &base.current
             && now_live.is_some_and(|live| live.sha256 == content.sha256)
         {
@@ -79,7 +82,10 @@ pub async fn delete(
     }
     for _ in 0..ATTEMPTS {
         let base = Base::read_current(state, tenant, name).await?;
-        let is_live = base.current.as_ref().is_some_and(|current| current.kind.content().is_some());
+        let is_live = base
+            .current
+            .as_ref()
+            .is_some_and(|current| current.kind.content().is_some());
         if !is_live {
             return Err(RegistryError::NoModule(name.clone()));
         }

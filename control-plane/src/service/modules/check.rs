@@ -96,8 +96,14 @@ pub fn check_source(
             "module.name",
             Severity::Error,
             "wrong-name",
-            format!("the module is called \"{}\", but it was put under \"{expected}\"", spec.name()),
-            Some(format!("write `name: {expected}`, or put it under \"{}\"", spec.name())),
+            format!(
+                "the module is called \"{}\", but it was put under \"{expected}\"",
+                spec.name()
+            ),
+            Some(format!(
+                "write `name: {expected}`, or put it under \"{}\"",
+                spec.name()
+            )),
         ));
     }
     let mut reports = Vec::new();
@@ -105,7 +111,11 @@ pub fn check_source(
         Err(findings) => diagnostics.extend(findings),
         Ok(module) if tests == Tests::Run => {
             let outcomes = run_tests(&module);
-            diagnostics.extend(outcomes.iter().filter_map(|outcome| failure(&spec, outcome)));
+            diagnostics.extend(
+                outcomes
+                    .iter()
+                    .filter_map(|outcome| failure(&spec, outcome)),
+            );
             reports = outcomes.into_iter().map(report).collect();
         }
         Ok(_) => {}

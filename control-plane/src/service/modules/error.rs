@@ -98,9 +98,10 @@ impl From<RegistryError> for Problem {
                 "too_many_modules",
                 format!("A tenant may have {MAX_MODULES} modules. Delete one that is not used."),
             ),
-            RegistryError::TenantIsLeaving => {
-                Self::conflict("wrong_phase", "The tenant is being deleted; bring it back first.")
-            }
+            RegistryError::TenantIsLeaving => Self::conflict(
+                "wrong_phase",
+                "The tenant is being deleted; bring it back first.",
+            ),
             RegistryError::NoModule(name) => Self::not_found(format!(
                 "The tenant has no module \"{name}\". If it was deleted, roll back to one of its versions."
             )),
@@ -109,7 +110,9 @@ impl From<RegistryError> for Problem {
             }
             RegistryError::NothingToRestore { name, version } => Self::conflict(
                 "nothing_to_restore",
-                format!("Version {version} of \"{name}\" is its deletion; choose a version with content."),
+                format!(
+                    "Version {version} of \"{name}\" is its deletion; choose a version with content."
+                ),
             ),
             RegistryError::Contended => Self::conflict(
                 "contended",
@@ -132,7 +135,9 @@ impl From<RegistryError> for Problem {
 
 fn unreachable_store(error: &RegistryError) -> Problem {
     tracing::warn!(error = %Chain(error), "the object store is not reachable");
-    Problem::unavailable("The module store cannot be reached. Nothing was changed; try again in a moment.")
+    Problem::unavailable(
+        "The module store cannot be reached. Nothing was changed; try again in a moment.",
+    )
 }
 
 fn invalid(findings: &[Diagnostic]) -> Problem {
@@ -141,9 +146,13 @@ fn invalid(findings: &[Diagnostic]) -> Problem {
         1 => "The file has 1 error; the version before stays live.".to_owned(),
         errors => format!("The file has {errors} errors; the version before stays live."),
     };
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "module_invalid", "The module cannot be used")
-        .with_detail(detail)
-        .with_errors(findings.iter().map(item).collect())
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "module_invalid",
+        "The module cannot be used",
+    )
+    .with_detail(detail)
+    .with_errors(findings.iter().map(item).collect())
 }
 
 fn item(finding: &Diagnostic) -> ProblemItem {

@@ -145,7 +145,9 @@ mod tests {
     fn seats_are_bounded_and_given_back() {
         let feed = Feed::default();
         let tenant = TenantId::generate();
-        let mut seats: Vec<_> = (0..MAX_WATCHERS).map(|_| feed.take_seat(tenant).unwrap()).collect();
+        let mut seats: Vec<_> = (0..MAX_WATCHERS)
+            .map(|_| feed.take_seat(tenant).unwrap())
+            .collect();
         assert!(feed.take_seat(tenant).is_err());
         assert!(feed.take_seat(TenantId::generate()).is_ok());
         seats.pop();

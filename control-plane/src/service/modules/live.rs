@@ -70,7 +70,8 @@ pub async fn wait(
         let (live, is_over) = {
             let mut db = state.pool.acquire().await?;
             let live = look(&mut db, tenant, version, state.clock.now()).await?;
-            let is_over = live.is_complete() && (live.ready > 0 || !expects_runtimes(&mut db, tenant).await?);
+            let is_over = live.is_complete()
+                && (live.ready > 0 || !expects_runtimes(&mut db, tenant).await?);
             (live, is_over)
         };
         let now = tokio::time::Instant::now();
@@ -108,7 +109,11 @@ fn judge(replicas: &[Replica], words: &[Word], version: &ModuleVersion) -> Live 
     let refused: Vec<Refusal> = words
         .iter()
         .filter(|word| !word.ok && Some(word.sha256) == digest)
-        .filter(|word| arrived.iter().any(|replica| replica.instance == word.instance))
+        .filter(|word| {
+            arrived
+                .iter()
+                .any(|replica| replica.instance == word.instance)
+        })
         .map(|word| Refusal {
             instance: word.instance.clone(),
             diagnostics: word.diagnostics.clone(),
@@ -197,7 +202,9 @@ pub async fn status(
                 generation: replica.generation,
                 acknowledged_at: word.map(|word| word.at),
                 last_seen: replica.last_seen,
-                diagnostics: word.map(|word| word.diagnostics.clone()).unwrap_or_default(),
+                diagnostics: word
+                    .map(|word| word.diagnostics.clone())
+                    .unwrap_or_default(),
                 instance: replica.instance,
             }
         })

@@ -61,7 +61,10 @@ pub async fn versions(
     limit: i64,
 ) -> Result<Vec<ModuleVersion>, RegistryError> {
     let mut db = state.pool.acquire().await.map_err(DbError::from)?;
-    if module::find_current(&mut db, tenant.id, name).await?.is_none() {
+    if module::find_current(&mut db, tenant.id, name)
+        .await?
+        .is_none()
+    {
         return Err(RegistryError::NoModule(name.clone()));
     }
     let before = before.unwrap_or(u32::MAX);

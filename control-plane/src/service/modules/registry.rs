@@ -47,7 +47,9 @@ impl ReadSourceError {
     /// Whether trying again is of no use.
     pub const fn is_permanent(&self) -> bool {
         match self {
-            Self::Get { source, .. } => matches!(source, BlobError::NotFound(_) | BlobError::TooLarge { .. }),
+            Self::Get { source, .. } => {
+                matches!(source, BlobError::NotFound(_) | BlobError::TooLarge { .. })
+            }
             Self::Damaged(_) => true,
         }
     }

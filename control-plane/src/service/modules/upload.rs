@@ -144,7 +144,10 @@ async fn run(
     let mut is_stored = false;
     for _ in 0..ATTEMPTS {
         let base = Base::read(state, tenant, &upload.name).await?;
-        let live = base.current.as_ref().and_then(|version| version.kind.content());
+        let live = base
+            .current
+            .as_ref()
+            .and_then(|version| version.kind.content());
         if let Some(current) = &base.current
             && live.is_some_and(|content| content.sha256 == digest)
         {
@@ -161,7 +164,11 @@ async fn run(
             });
         }
         let changes = changes_from(&base, spec);
-        let losses: Vec<Change> = changes.iter().filter(|change| loses_data(change)).cloned().collect();
+        let losses: Vec<Change> = changes
+            .iter()
+            .filter(|change| loses_data(change))
+            .cloned()
+            .collect();
         if !losses.is_empty() && base.owns_data(spec) && upload.data == DataLoss::Refuse {
             return Err(RegistryError::Destructive(losses));
         }
@@ -207,10 +214,16 @@ async fn run(
 
 async fn check(state: &AppState, upload: &Upload) -> Result<CheckReport, RegistryError> {
     let engine = Arc::clone(&state.modules.engine);
-    let (name, source, tests) = (upload.name.clone(), Arc::clone(&upload.source), upload.tests);
+    let (name, source, tests) = (
+        upload.name.clone(),
+        Arc::clone(&upload.source),
+        upload.tests,
+    );
     state
         .tasks
-        .spawn_blocking("check-module", move || check_source(&engine, Some(&name), &source, tests))
+        .spawn_blocking("check-module", move || {
+            check_source(&engine, Some(&name), &source, tests)
+        })
         .await
         .map_err(RegistryError::Check)
 }
@@ -285,7 +298,9 @@ impl Base {
 
     /// The number of the version after this.
     pub(super) fn next_version(&self) -> u32 {
-        self.current.as_ref().map_or(1, |version| version.version + 1)
+        self.current
+            .as_ref()
+            .map_or(1, |version| version.version + 1)
     }
 
     /// Whether records lie in a table that the module owns: only then can an upload lose any.
@@ -301,7 +316,10 @@ async fn read_spec(
     name: &ModuleName,
     content: Content,
 ) -> Result<Option<ModuleSpec>, RegistryError> {
-    let read = state.modules.read_source(&state.blobs, tenant.id, name, content.sha256).await;
+    let read = state
+        .modules
+        .read_source(&state.blobs, tenant.id, name, content.sha256)
+        .await;
     let source = match read {
         Ok(source) => source,
         Err(error) if error.is_permanent() => {
@@ -335,9 +353,9 @@ fn changes_from(base: &Base, new: &ModuleSpec) -> Vec<Change> {
 fn loses_data(change: &Change) -> bool {
     match change.kind {
         ChangeKind::Destructive => true,
-        ChangeKind::Narrowing => {
-            [".type", ".unique", ".max_length"].iter().any(|key| change.path.ends_with(key))
-        }
+        ChangeKind::Narrowing => [".type", ".unique", ".max_length"]
+            .iter()
+            .any(|key| change.path.ends_with(key)),
         ChangeKind::Additive | ChangeKind::Cosmetic => false,
     }
 }
@@ -354,7 +372,9 @@ pub(super) async fn commit(
     // Locks: from here on nobody else changes a module of this tenant.
     version.generation = module::next_generation(&mut tx, tenant.id).await?;
     let current = module::find_current(&mut tx, tenant.id, &version.name).await?;
-    if current.as_ref().map(|current| current.version) != base.current.as_ref().map(|base| base.version) {
+    if current.as_ref().map(|current| current.version)
+        != base.current.as_ref().map(|base| base.version)
+    {
         return Ok(None);
     }
     let was_live = current.is_some_and(|current| current.kind.content().is_some());

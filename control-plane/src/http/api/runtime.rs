@@ -1,0 +1,93 @@
+//! `/v1/runtime`: what tenants' runtimes ask and say, each with its runtime token.
+
+use axum::body::Body;
+use axum::extract::{FromRequestParts, State};
+use axum::response::{IntoResponse, Response};
+use domain::id::TenantId;
+use domain::watch::Acknowledgement;
+use http::request::Parts;
+use http::{StatusCode, header};
+use serde::Deserialize;
+use service_kit::Problem;
+use service_kit::extract::{Json, Query};
+
+use crate::app::AppState;
+use crate::db::{DbError, tenant};
+use crate::http::extract::bearer;
+use crate::runtime_token;
+use crate::service::modules::acknowledge::{self, Instance};
+use crate::service::modules::{feed::MAX_WATCHERS, watch, watch::HEARTBEAT};
+use crate::status::Intent;
+
+/// A tenant's runtime.
+#[derive(Debug, Clone, Copy)]
+pub struct RuntimeCaller {
+    /// Whose.
+    pub tenant: TenantId,
+}
+
+impl FromRequestParts<AppState> for RuntimeCaller {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
+        let refuse = || {
+            Problem::unauthorized().with_detail(
+                "Send the tenant's runtime token as \"Authorization: Bearer gotrs_rt_...\".",
+            )
+        };
+        let id = bearer(&parts.headers)
+            .and_then(|token| runtime_token::verify(&state.keys, token))
+            .ok_or_else(refuse)?;
+        let mut db = state.pool.acquire().await.map_err(DbError::from)?;
+        // Tokens never expire, so the token of a tenant that is gone opens nothing.
+        match tenant::find(&mut db, id).await? {
+            Some(tenant) if tenant.intent != Intent::Absent => Ok(Self { tenant: id }),
+            Some(_) | None => Err(refuse()),
+        }
+    }
+}
+
+/// What a watcher says about itself.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WatchQuery {
+    /// The generation that it has.
+    after: Option<u64>,
+    /// Its name, as in its acknowledgements.
+    instance: Option<String>,
+}
+
+/// `GET /v1/runtime/modules/watch`: newline-delimited JSON, see [`domain::watch`].
+pub async fn watch(
+    State(state): State<AppState>,
+    caller: RuntimeCaller,
+    Query(query): Query<WatchQuery>,
+) -> Result<Response, Problem> {
+    let instance: Option<Instance> = match query.instance {
+        Some(text) => Some(
+            text.parse()
+                .map_err(|error| Problem::bad_request(format!("instance: {error}.")))?,
+        ),
+        None => None,
+    };
+    let stream = watch::watch(&state, caller.tenant, query.after, instance).map_err(|_many| {
+        Problem::too_many_requests(HEARTBEAT).with_detail(format!(
+            "A tenant may have {MAX_WATCHERS} watch streams open."
+        ))
+    })?;
+    let headers = [
+        (header::CONTENT_TYPE, "application/x-ndjson"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    Ok((headers, Body::from_stream(stream)).into_response())
+}
+
+/// `POST /v1/runtime/modules/ack`
+pub async fn acknowledge(
+    State(state): State<AppState>,
+    caller: RuntimeCaller,
+    Json(acknowledgement): Json<Acknowledgement>,
+) -> Result<StatusCode, Problem> {
+    acknowledge::acknowledge(&state, caller.tenant, acknowledgement).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,5 +1,7 @@
 //! Automation of this repository: `cargo xtask --help`.
 
+mod assets;
+mod guest;
 mod postgres;
 mod sqlx_prepare;
 mod tidy;
@@ -13,6 +15,18 @@ use clap::Parser;
 /// Automation of this repository.
 #[derive(Parser)]
 enum Xtask {
+    /// Makes the page assets (style sheet, script, fonts, icons) when their sources changed
+    Assets {
+        /// Only say whether they are up to date
+        #[arg(long)]
+        check: bool,
+    },
+    /// Builds the sandbox's guest when something that it is made of changed
+    Guest {
+        /// Also when nothing changed
+        #[arg(long)]
+        force: bool,
+    },
     /// Checks the crate graph, file sizes and other house rules
     Tidy,
     /// Runs a command with `DATABASE_URL` set to a private PostgreSQL that is thrown away afterwards
@@ -31,6 +45,8 @@ enum Xtask {
 
 fn main() -> anyhow::Result<()> {
     match Xtask::parse() {
+        Xtask::Assets { check } => assets::run(check),
+        Xtask::Guest { force } => guest::run(force),
         Xtask::Tidy => tidy::run(),
         Xtask::WithPostgres { command } => postgres::with_postgres(&command),
         Xtask::SqlxPrepare { check } => sqlx_prepare::run(check),

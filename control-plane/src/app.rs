@@ -11,7 +11,7 @@ use domain::id::TenantId;
 use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::Tasks;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 
 use crate::config::Settings;
 use crate::http::router;
@@ -65,6 +65,10 @@ pub struct AppState {
     pub modules: Registry,
     /// Which tenant's row, steps or conditions changed, in any replica. Lossy: whoever lags reads everything again.
     pub tenant_changes: broadcast::Sender<TenantId>,
+    /// Changes may have been missed: read all tenants again.
+    pub everything_changed: Arc<Notify>,
+    /// A mail waits to be sent.
+    pub mail_due: Arc<Notify>,
 }
 
 /// The control plane as a whole.
@@ -93,6 +97,8 @@ impl App {
                 limits: Arc::new(RateLimits::new(parts.settings.rates)),
                 settings: Arc::new(parts.settings),
                 tenant_changes: broadcast::Sender::new(CHANGES_KEPT),
+                everything_changed: Arc::default(),
+                mail_due: Arc::default(),
             },
         })
     }

@@ -84,15 +84,18 @@ pub struct Subject {
 }
 
 /// How far the modules of a tenant are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ModuleProgress {
     /// The generation of its modules.
-    pub desired_generation: i64,
-    /// What its runtime has brought in, if it has said anything.
-    pub loaded_generation: i64,
-    /// How many modules its runtime refused.
-    pub refused: i64,
+    pub desired_generation: u64,
+    /// What all its runtimes have brought in; `None` while none is heard of.
+    pub loaded_generation: Option<u64>,
+    /// How many modules a runtime refused in their current version.
+    pub refused: u64,
 }
+
+/// The reason of `ModulesLoaded` when a runtime refused a module: only its owner can cure that.
+pub const MODULES_REFUSED: &str = "Refused";
 
 /// What is said about one aspect of a tenant. The time of its last change is kept where it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -300,17 +303,25 @@ fn modules_loaded(subject: Subject, modules: ModuleProgress) -> Finding {
                 count => format!("{count} modules were"),
             }
         );
-        return finding(kind, ConditionStatus::False, "Refused", message);
+        return finding(kind, ConditionStatus::False, MODULES_REFUSED, message);
     }
-    if modules.loaded_generation < modules.desired_generation {
-        return finding(
+    match modules.loaded_generation {
+        // A runtime that is only just being started has nothing to bring in.
+        _ if modules.desired_generation == 0 => finding(kind, ConditionStatus::True, "Loaded", ""),
+        None => finding(
+            kind,
+            ConditionStatus::Unknown,
+            "NotHeard",
+            "No server has said yet what it has loaded.",
+        ),
+        Some(loaded) if loaded < modules.desired_generation => finding(
             kind,
             ConditionStatus::False,
             "Loading",
             "The server has not brought in the newest modules yet.",
-        );
+        ),
+        Some(_) => finding(kind, ConditionStatus::True, "Loaded", ""),
     }
-    finding(kind, ConditionStatus::True, "Loaded", "")
 }
 
 fn routed(subject: Subject, observed: &Observed) -> Finding {

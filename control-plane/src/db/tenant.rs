@@ -272,6 +272,26 @@ pub async fn list_wanted(db: &mut PgConnection) -> DbResult<Vec<TenantId>> {
     Ok(ids.into_iter().map(TenantId::from_uuid).collect())
 }
 
+/// Those of them on which something is still to be done, or whose grace period is over.
+pub async fn list_unsettled(db: &mut PgConnection, now: DateTime<Utc>) -> DbResult<Vec<TenantId>> {
+    let ids = sqlx::query_scalar!(
+        "SELECT id FROM tenant
+         WHERE (desired_state <> 'None' AND observed_generation < generation)
+            OR (desired_state <> 'Absent' AND delete_after <= $1)
+            OR desired_state = 'Absent'
+            OR (desired_state = 'Running' AND EXISTS (
+                SELECT 1 FROM tenant_condition c
+                WHERE c.tenant_id = tenant.id AND c.status <> 'True' AND c.reason <> $2
+            ))
+         ORDER BY id",
+        now,
+        crate::status::MODULES_REFUSED,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(ids.into_iter().map(TenantId::from_uuid).collect())
+}
+
 /// Changes what is wanted, which is a new generation, and wakes the reconcile job.
 pub async fn set_wanted(
     db: &mut PgConnection,

@@ -136,7 +136,7 @@ pub async fn set_condition(
     Ok(())
 }
 
-/// Writes what is observed of the tenant as a whole, if it still is of this generation; whether it was.
+/// Writes what is observed of the tenant as a whole.
 pub async fn set_observed(
     db: &mut PgConnection,
     tenant: TenantId,
@@ -156,6 +156,23 @@ pub async fn set_observed(
     .execute(db)
     .await?;
     Ok(())
+}
+
+/// How many of a tenant's modules a runtime that is there refused in their current version.
+pub async fn count_refused_modules(db: &mut PgConnection, tenant: TenantId) -> DbResult<u64> {
+    let count = sqlx::query_scalar!(
+        r#"SELECT count(DISTINCT a.name) AS "count!"
+         FROM module_acknowledgement a
+         JOIN runtime_replica r ON r.tenant_id = a.tenant_id AND r.instance = a.instance AND r.gone_at IS NULL
+         JOIN module m ON m.tenant_id = a.tenant_id AND m.name = a.name
+         JOIN module_version v ON v.tenant_id = m.tenant_id AND v.name = m.name AND v.version = m.current_version
+             AND v.sha256 = a.sha256
+         WHERE a.tenant_id = $1 AND NOT a.ok"#,
+        tenant.as_uuid(),
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(u64::try_from(count).unwrap_or(0))
 }
 
 /// What [`set_observed`] writes.

@@ -20,6 +20,7 @@ use crate::db::tenant::{self, Deletion, Tenant, Wanted};
 use crate::db::{DbError, DbResult, tenant_status};
 use crate::http::extract::Caller;
 use crate::service::audit::{self, Deed};
+use crate::service::modules::live::{self, ModuleGenerations};
 use crate::status::{self, Intent, Subject};
 
 /// Why a tenant whose owner suspended it is suspended.
@@ -62,6 +63,8 @@ pub struct TenantView {
     pub steps: Vec<StepStatus>,
     /// What is observed, `Ready` last.
     pub conditions: Vec<Condition>,
+    /// How far its modules are.
+    pub modules: ModuleGenerations,
 }
 
 /// Why a tenant's life cannot go on as somebody wants.
@@ -149,6 +152,7 @@ pub async fn show(state: &AppState, tenant: Tenant) -> DbResult<TenantView> {
 async fn view(state: &AppState, db: &mut PgConnection, tenant: Tenant) -> DbResult<TenantView> {
     let steps = tenant_status::list_steps(db, tenant.id).await?;
     let conditions = tenant_status::list_conditions(db, tenant.id).await?;
+    let modules = live::generations(db, tenant.id, state.clock.now()).await?;
     let urls = &state.settings.tenant_urls;
     Ok(TenantView {
         url: urls.url(&tenant.slug),
@@ -167,6 +171,7 @@ async fn view(state: &AppState, db: &mut PgConnection, tenant: Tenant) -> DbResu
         activated_at: tenant.activated_at,
         steps,
         conditions,
+        modules,
     })
 }
 

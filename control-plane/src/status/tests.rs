@@ -43,7 +43,7 @@ const RUNNING: Subject = Subject {
 
 const NO_MODULES: ModuleProgress = ModuleProgress {
     desired_generation: 0,
-    loaded_generation: 0,
+    loaded_generation: None,
     refused: 0,
 };
 
@@ -126,7 +126,7 @@ fn checking_data_again_does_not_make_a_condition_flap_but_losing_the_server_show
 fn a_refused_module_is_said_but_the_tenant_is_ready() {
     let modules = ModuleProgress {
         desired_generation: 3,
-        loaded_generation: 3,
+        loaded_generation: Some(3),
         refused: 1,
     };
     let status = derive(RUNNING, &all_done(), modules, &[]);
@@ -137,6 +137,25 @@ fn a_refused_module_is_said_but_the_tenant_is_ready() {
             .message
             .starts_with("One module was refused")
     );
+}
+
+#[test]
+fn modules_are_loaded_when_every_runtime_has_brought_them_in() {
+    for (loaded_generation, status, reason) in [
+        (None, ConditionStatus::Unknown, "NotHeard"),
+        (Some(2), ConditionStatus::False, "Loading"),
+        (Some(3), ConditionStatus::True, "Loaded"),
+    ] {
+        let modules = ModuleProgress {
+            desired_generation: 3,
+            loaded_generation,
+            refused: 0,
+        };
+        let derived = derive(RUNNING, &all_done(), modules, &[]);
+        let found = &derived.findings[3];
+        assert_eq!((found.status, found.reason.as_str()), (status, reason));
+        assert!(is_ready(&derived.findings));
+    }
 }
 
 #[test]

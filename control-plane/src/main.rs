@@ -1,0 +1,85 @@
+//! The control plane's program: what runs it on a cluster. On one machine `gotrs up` runs the same library.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Parser, Subcommand};
+use control_plane::app;
+use secrecy::SecretString;
+use service_kit::config::{SecretName, required_secret};
+use service_kit::telemetry::{self, TelemetryArgs};
+
+/// The control plane of GOTRS Cloud
+///
+/// Serving from this program needs something that makes tenants real on a cluster, which is the operator's part. On
+/// one machine `gotrs up` serves control plane, router and tenants together.
+#[derive(Debug, Parser)]
+#[command(name = "control-plane", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    telemetry: TelemetryArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Bring the control plane's database to the schema that this version needs; safe to repeat
+    Migrate {
+        /// Database of the control plane, such as <postgres://control_plane:secret@db.internal/gotrs_control_plane>
+        #[arg(long, env = "GOTRS_DATABASE_URL", hide_env_values = true)]
+        database_url: Option<SecretString>,
+        /// File that holds the database URL
+        #[arg(long, env = "GOTRS_DATABASE_URL_FILE")]
+        database_url_file: Option<std::path::PathBuf>,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    telemetry::install_tls_provider();
+    // Flushed when it is dropped, so also after a failure.
+    let _telemetry = match telemetry::init("control-plane", &cli.telemetry) {
+        Ok(guard) => guard,
+        Err(error) => return fail(&error),
+    };
+    match run(cli.command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+#[expect(
+    clippy::print_stderr,
+    reason = "the log may be what could not be set up"
+)]
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("control-plane: {error:#}");
+    ExitCode::FAILURE
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Migrate {
+            database_url,
+            database_url_file,
+        } => {
+            let url = required_secret(
+                SecretName {
+                    variable: "GOTRS_DATABASE_URL",
+                    flag: "--database-url",
+                    example: "postgres://control_plane:secret@db.internal/gotrs_control_plane",
+                },
+                database_url,
+                database_url_file.as_deref(),
+            )?;
+            let pool = app::connect(&url, 2).await?;
+            app::migrate(&pool)
+                .await
+                .context("nothing was half done; run it again")?;
+            tracing::info!("the database is up to date");
+            Ok(())
+        }
+    }
+}

@@ -75,6 +75,15 @@ impl TenantDatabase {
         run(&mut transaction, as_owner(&names))
             .await
             .doing("acting as the tenant's owner")?;
+        let made: bool =
+            sqlx::query_scalar("SELECT EXISTS (SELECT FROM gotrs_setting WHERE key = $1)")
+                .bind(MADE)
+                .fetch_one(&mut *transaction)
+                .await
+                .doing("looking for the first administrator")?;
+        if made {
+            return Ok(());
+        }
         // `*` is no hash that any version of OTRS accepts; the real one lies in gotrs_credential.
         let created: Option<i32> = sqlx::query_scalar(
             "INSERT INTO users (login, pw, first_name, last_name, valid_id,
@@ -120,10 +129,20 @@ impl TenantDatabase {
             .await
             .doing("keeping the administrator's password hash")?;
         }
+        sqlx::query("INSERT INTO gotrs_setting (key, value) VALUES ($1, to_jsonb($2::text))")
+            .bind(MADE)
+            .bind(&seed.email)
+            .execute(&mut *transaction)
+            .await
+            .doing("remembering that there was a first administrator")?;
         transaction.commit().await.doing("committing")?;
         Ok(())
     }
 }
+
+/// Setting that remembers that the first administrator was made: without it, one who changed the
+/// login or was removed would come back with the old password at the next start.
+const MADE: &str = "platform.first_administrator";
 
 /// Until the end of the transaction everything is made by and belongs to the tenant's owner.
 pub(crate) fn as_owner(names: &TenantNames) -> String {

@@ -32,7 +32,7 @@ pub enum ConnectError {
     /// Not an address of a PostgreSQL database.
     #[error(
         "the address of the tenants' database is not a PostgreSQL URL; a good one: \
-         postgres://user:password@host:5432/database or postgres://user@/database?host=/run/postgresql"
+         postgres://user:password@host:5432/database or postgres:///database?user=postgres&host=/run/postgresql"
     )]
     ParseUrl(#[source] sqlx::Error),
     /// Nobody answers, or not to us.

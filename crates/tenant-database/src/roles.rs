@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use crate::connection::{DatabaseError, Doing as _, TenantDatabase, limited, run};
 use crate::credentials::Credentials;
 use crate::names::TenantNames;
-use crate::scram;
+use crate::{privileges, scram};
 
 /// What a tenant's roles may use of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +104,8 @@ impl TenantDatabase {
         run(&mut transaction, statements)
             .await
             .doing("making the runtime and the lambda role")?;
+        // Tables that were there before their roles.
+        privileges::bring_in_line(&mut transaction, &names).await?;
         transaction.commit().await.doing("committing")?;
         Ok(())
     }

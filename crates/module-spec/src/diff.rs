@@ -3,7 +3,7 @@
 use domain::identifier::SqlIdent;
 use serde::Serialize;
 
-use crate::spec::{Field, ModuleSpec, SqlType};
+use crate::spec::{Field, ModuleSpec};
 
 /// How much a change can hurt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -115,7 +115,9 @@ pub fn diff(old: &ModuleSpec, new: &ModuleSpec) -> Vec<Change> {
         new.plural().display(),
     );
     changes.of_permissions(old, new);
-    changes.0.sort_by(|left, right| right.kind.cmp(&left.kind));
+    changes
+        .0
+        .sort_by_key(|change| std::cmp::Reverse(change.kind));
     changes.0
 }
 
@@ -164,12 +166,11 @@ impl Changes {
         }
         if old.kind() != new.kind() {
             let (before, after) = (old.sql_type(), new.sql_type());
-            let kind = if !managed || before == after {
-                ChangeKind::Cosmetic
-            } else if widens(before, after) {
-                ChangeKind::Additive
-            } else {
+            // A column keeps its type for ever: what is in it would have to fit, and the table refuses.
+            let kind = if managed && before != after {
                 ChangeKind::Narrowing
+            } else {
+                ChangeKind::Cosmetic
             };
             self.push(
                 kind,
@@ -246,15 +247,4 @@ impl Changes {
             }
         }
     }
-}
-
-/// Whether every value of the old type is one of the new type.
-const fn widens(old: SqlType, new: SqlType) -> bool {
-    matches!(
-        (old, new),
-        (_, SqlType::Text)
-            | (SqlType::Integer, SqlType::Bigint | SqlType::Numeric)
-            | (SqlType::Bigint, SqlType::Numeric)
-            | (SqlType::Date, SqlType::Timestamp)
-    )
 }

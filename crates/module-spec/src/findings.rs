@@ -1,6 +1,7 @@
 //! The list of findings while a file is read.
 
 use std::cell::RefCell;
+use std::collections::HashSet;
 
 use domain::diagnostic::{Diagnostic, Severity};
 
@@ -8,7 +9,10 @@ use crate::spec::Place;
 
 /// Collects findings. Readers hold it shared, therefore the cell.
 #[derive(Debug, Default)]
-pub(crate) struct Findings(RefCell<Vec<Diagnostic>>);
+pub(crate) struct Findings {
+    found: RefCell<Vec<Diagnostic>>,
+    declared: RefCell<HashSet<String>>,
+}
 
 /// More than this help nobody, and a hostile file must not make megabytes of them.
 const MOST: usize = 200;
@@ -22,7 +26,16 @@ impl Findings {
         message: impl Into<String>,
         help: Option<String>,
     ) {
-        self.push(Severity::Error, code, place, path, message.into(), help);
+        self.push(Diagnostic {
+            severity: Severity::Error,
+            code: code.to_owned(),
+            message: message.into(),
+            help,
+            line: place.line,
+            column: place.column,
+            length: place.length,
+            path: path.to_owned(),
+        });
     }
 
     pub(crate) fn warning(
@@ -33,46 +46,48 @@ impl Findings {
         message: impl Into<String>,
         help: Option<String>,
     ) {
-        self.push(Severity::Warning, code, place, path, message.into(), help);
+        self.push(Diagnostic {
+            severity: Severity::Warning,
+            code: code.to_owned(),
+            message: message.into(),
+            help,
+            line: place.line,
+            column: place.column,
+            length: place.length,
+            path: path.to_owned(),
+        });
     }
 
-    fn push(
-        &self,
-        severity: Severity,
-        code: &str,
-        place: Place,
-        path: &str,
-        message: String,
-        help: Option<String>,
-    ) {
-        let mut findings = self.0.borrow_mut();
+    fn push(&self, finding: Diagnostic) {
+        let mut found = self.found.borrow_mut();
         // Errors are kept beyond the limit of warnings, so that a flood of warnings cannot hide one.
-        let most = if severity == Severity::Error {
+        let most = if finding.is_error() {
             MOST.saturating_mul(2)
         } else {
             MOST
         };
-        if findings.len() < most {
-            findings.push(Diagnostic {
-                severity,
-                code: code.to_owned(),
-                message,
-                help,
-                line: place.line,
-                column: place.column,
-                length: place.length,
-                path: path.to_owned(),
-            });
+        if found.len() < most {
+            found.push(finding);
         }
     }
 
+    /// Notes the name of a field, be the rest of it right or wrong: whoever refers to it makes no mistake.
+    pub(crate) fn declare(&self, name: &str) {
+        self.declared.borrow_mut().insert(name.to_owned());
+    }
+
+    /// Whether some field is called so.
+    pub(crate) fn is_declared(&self, name: &str) -> bool {
+        self.declared.borrow().contains(name)
+    }
+
     pub(crate) fn has_errors(&self) -> bool {
-        self.0.borrow().iter().any(Diagnostic::is_error)
+        self.found.borrow().iter().any(Diagnostic::is_error)
     }
 
     /// In the order of the file.
     pub(crate) fn into_sorted(self) -> Vec<Diagnostic> {
-        let mut findings = self.0.into_inner();
+        let mut findings = self.found.into_inner();
         findings.sort_by_key(|finding| (finding.line, finding.column));
         findings
     }

@@ -19,7 +19,7 @@ use crate::yaml::{Content, Entry, Node, map_lambda, shorten};
 const MAX_LAMBDA: usize = 64 * 1024;
 /// Longest regular expression in bytes, and the largest machine that it may become.
 const MAX_PATTERN: usize = 1_000;
-const MAX_PATTERN_MACHINE: usize = 256 * 1024;
+const MAX_PATTERN_MACHINE: usize = 64 * 1024;
 /// Most entries of a list of mappings. PostgreSQL allows 1600 columns; a form of that size helps nobody.
 const MAX_LIST: usize = 300;
 /// Most values to choose from in one list; longer ones belong into a table.
@@ -61,7 +61,7 @@ impl<'a> Reader<'a> {
             let example = table
                 .required
                 .first()
-                .or(table.keys.first().map(|key| &key.name))
+                .or_else(|| table.keys.first().map(|key| &key.name))
                 .copied();
             let help = example.map(|key| format!("write `{key}: ...` and so on, indented"));
             findings.error("wrong-type", node.place, &path, message, help);
@@ -82,7 +82,7 @@ impl<'a> Reader<'a> {
     fn check_keys(&self) {
         for entry in self.entries {
             let name = entry.key.as_str();
-            if self.table.key(name).is_some() {
+            if self.table.key(name).is_some() || name.is_empty() {
                 continue;
             }
             let path = self.child_path(name);
@@ -469,11 +469,8 @@ impl<'a> Reader<'a> {
             self.error("bad-pattern", key, message, None);
             return None;
         }
-        let expression = if whole {
-            format!("^(?:{text})$")
-        } else {
-            text.to_owned()
-        };
+        let text = ascii_classes(text);
+        let expression = if whole { format!("^(?:{text})$") } else { text };
         match RegexBuilder::new(&expression)
             .size_limit(MAX_PATTERN_MACHINE)
             .build()
@@ -595,15 +592,34 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// `\d`, `\w` and `\s` mean what they mean to a browser and to GOTRS: ASCII. It also keeps the machine small.
+fn ascii_classes(pattern: &str) -> String {
+    let mut expression = String::with_capacity(pattern.len());
+    let mut letters = pattern.chars();
+    while let Some(letter) = letters.next() {
+        if letter != '\\' {
+            expression.push(letter);
+            continue;
+        }
+        match letters.next() {
+            Some('d') => expression.push_str("[0-9]"),
+            Some('D') => expression.push_str("[^0-9]"),
+            Some('w') => expression.push_str("[0-9A-Za-z_]"),
+            Some('W') => expression.push_str("[^0-9A-Za-z_]"),
+            Some('s') => expression.push_str(r"[\t\n\x0B\x0C\r ]"),
+            Some('S') => expression.push_str(r"[^\t\n\x0B\x0C\r ]"),
+            Some(other) => expression.extend(['\\', other]),
+            None => expression.push('\\'),
+        }
+    }
+    expression
+}
+
 /// For lambdas without a result.
 pub(crate) const RETURN_HELP: &str = "write a function body, for example `return item.name;`";
 
 fn unknown_word(key: &str, text: &str) -> String {
-    format!(
-        "\"{}\" is not a known {}",
-        shorten(text),
-        key.replace('_', " ")
-    )
+    format!("\"{}\" is not a value of \"{key}\"", shorten(text))
 }
 
 fn suggestion<'w, I: Iterator<Item = &'w str>>(text: &str, words: impl Fn() -> I) -> String {

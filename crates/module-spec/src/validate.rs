@@ -139,8 +139,7 @@ fn storage(module: &Reader<'_>, name: Option<&str>) -> Option<Storage> {
     if managed {
         module.one_of("storage", &[("managed", ())], "unknown-value")?;
         let name = name?;
-        // Hyphens are for URLs; in SQL they would need quotes for ever.
-        let table = format!("{MANAGED_PREFIX}{}", name.replace('-', "_"));
+        let table = format!("{MANAGED_PREFIX}{name}");
         if module.has("table") && module.string("table") != Some(table.as_str()) {
             let message = format!("a managed module keeps its records in \"{table}\"");
             module.error(

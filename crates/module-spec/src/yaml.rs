@@ -170,7 +170,7 @@ impl<'s> TreeBuilder<'s> {
                 self.finish(node, anchor)?;
             }
             Event::SequenceStart(_, anchor, _) => {
-                self.open(place, span, anchor, OpenKind::List(Vec::new()))?
+                self.open(place, span, anchor, OpenKind::List(Vec::new()))?;
             }
             Event::MappingStart(_, anchor, _) => {
                 let kind = OpenKind::Mapping {

@@ -33,9 +33,9 @@ fn error_codes(source: &str) -> Vec<String> {
     let started = Instant::now();
     let (spec, findings) = parse(source);
     let took = started.elapsed();
-    // Generous: tests are built without optimisation, on shared machines.
+    // Generous: tests are built without optimisation and run beside others on two cores; the aim is 50 ms.
     assert!(
-        took < Duration::from_secs(5),
+        took < Duration::from_secs(20),
         "took {took:?}: {}",
         source.chars().take(80).collect::<String>()
     );
@@ -48,7 +48,7 @@ fn error_codes(source: &str) -> Vec<String> {
     assert!(findings.len() <= 400);
     findings
         .into_iter()
-        .filter(|finding| finding.is_error())
+        .filter(domain::diagnostic::Diagnostic::is_error)
         .map(|finding| finding.code)
         .collect()
 }
@@ -61,7 +61,7 @@ fn limits_have_names() {
         let mut text = String::from("a: &a [x,x,x,x,x,x,x,x,x,x]\n");
         for (from, to) in ('a'..'j').zip('b'..) {
             let uses = vec![format!("*{from}"); 10].join(",");
-            text.push_str(&format!("{to}: &{to} [{uses}]\n"));
+            text = format!("{text}{to}: &{to} [{uses}]\n");
         }
         text
     };
@@ -152,10 +152,10 @@ fn a_mebibyte_of_anything_is_fast() {
                 .collect::<String>()
         ));
     }
-    let fields: String = (0..300)
-        .map(|n| format!("- {{name: f{n}, type: string, pattern: '\\p{{L}}{{1,9}}'}}\n"))
+    let fields: Vec<String> = (0..300)
+        .map(|n| format!("- {{name: f{n}, type: string, pattern: '[\\w.-]{{1,90}}\\d'}}\n"))
         .collect();
-    assert!(error_codes(&format!("{head}{fields}")).is_empty());
+    assert!(error_codes(&format!("{head}{}", fields.concat())).is_empty());
 }
 
 #[test]

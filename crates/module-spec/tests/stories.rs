@@ -164,7 +164,7 @@ fn a_lambda_behind_an_alias_stands_at_its_anchor() {
                   - {name: c, lambda: &l return item.a}\n- {name: d, lambda: *l}\n";
     let spec = good(source);
     let lambda = spec.computed_field("d").unwrap().lambda();
-    assert_eq!(lambda.position(1, 8), (4, 30));
+    assert_eq!(lambda.position(1, 8), (4, 31));
     assert_eq!(lambda.path(), "computed_fields[1].lambda");
 }
 

@@ -242,7 +242,7 @@ impl FieldType {
 }
 
 /// One value to choose from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
     pub(crate) value: Value,
     pub(crate) label: Text,

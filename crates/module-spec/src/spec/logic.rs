@@ -132,7 +132,7 @@ pub enum TestTarget {
 }
 
 /// What a test expects.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expectation {
     /// The result; of a hook, the values of `item` afterwards that are named here.
     Value(Value),
@@ -141,7 +141,7 @@ pub enum Expectation {
 }
 
 /// Rows that a query of a test answers with.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fixture {
     pub(crate) contains: Option<String>,
     pub(crate) rows: Vec<Map<String, Value>>,

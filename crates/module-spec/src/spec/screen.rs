@@ -81,7 +81,7 @@ pub enum FilterKind {
 }
 
 /// Where a filter's values come from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FilterSource {
     /// It needs none, or they are those of the field.
     Field,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::Places;
 use crate::keys::{self, nearest};
 use crate::reader::Reader;
-use crate::spec::{Choice, Field, FieldAccess, FieldName, FieldType, Lookup, ValueKind};
+use crate::spec::{Choice, Field, FieldAccess, FieldName, FieldType, Lookup, Place, ValueKind};
 use crate::text::{Text, title_case};
 use crate::yaml::{Content, shorten};
 
@@ -68,6 +68,12 @@ pub(super) fn fields(document: &Reader<'_>, managed: bool, places: &mut Places) 
     let mut fields = Vec::new();
     for reader in &readers {
         places.note(reader, CATALOGUE_KEYS);
+        for key in ["name", "db_column"] {
+            let _ = reader
+                .node(key)
+                .and_then(|node| node.scalar())
+                .map(|name| reader.findings.declare(name));
+        }
         let Some(field) = field(reader, &defaults, fields.len()) else {
             continue;
         };
@@ -400,21 +406,23 @@ pub(super) fn apply_rules(document: &Reader<'_>, fields: &mut [Field]) {
                 Some(field) => apply(field),
                 None => {
                     let names = fields.iter().map(|field| field.name.as_str());
-                    let (message, help) = unknown_field(name, names);
-                    rules
-                        .findings
-                        .error("unknown-field", place, &path, message, Some(help));
+                    report_unknown(&rules, name, (place, &path), names);
                 }
             }
         }
     }
 }
 
-/// What to say about a name that no field has.
-pub(super) fn unknown_field<'n>(
+/// Reports a name that no field has, unless the field is there and only something else in it is wrong.
+pub(super) fn report_unknown<'n>(
+    reader: &Reader<'_>,
     name: &str,
+    (place, path): (Place, &str),
     names: impl Iterator<Item = &'n str> + Clone,
-) -> (String, String) {
+) {
+    if reader.findings.is_declared(name) {
+        return;
+    }
     let help = nearest(name, names.clone()).map_or_else(
         || {
             format!(
@@ -424,5 +432,8 @@ pub(super) fn unknown_field<'n>(
         },
         |near| format!("did you mean \"{near}\"?"),
     );
-    (format!("there is no field \"{}\"", shorten(name)), help)
+    let message = format!("there is no field \"{}\"", shorten(name));
+    reader
+        .findings
+        .error("unknown-field", place, path, message, Some(help));
 }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::field::{Otherwise, unknown_field};
+use super::field::{Otherwise, report_unknown};
 use crate::keys;
 use crate::reader::{RETURN_HELP, Reader};
 use crate::spec::{
@@ -25,6 +25,9 @@ pub(super) fn computed_fields(
     let mut computed = Vec::new();
     for reader in &readers {
         let name: Option<FieldName> = reader.parsed("name", "bad-identifier");
+        let _ = name
+            .as_ref()
+            .map(|name| reader.findings.declare(name.as_str()));
         let label = reader.text("label");
         let lambda = reader.lambda("lambda");
         if let Some(lambda) = &lambda
@@ -133,14 +136,9 @@ fn target(reader: &Reader<'_>, computed: &[ComputedField], hooks: &Hooks) -> Opt
     match computed.iter().find(|field| field.name.as_str() == name) {
         Some(field) => Some(TestTarget::Field(field.name.clone())),
         None => {
-            let (message, help) =
-                unknown_field(name, computed.iter().map(|field| field.name.as_str()));
-            reader.error(
-                "unknown-field",
-                "field",
-                message.replace("no field", "no computed field"),
-                Some(help),
-            );
+            let names = computed.iter().map(|field| field.name.as_str());
+            let place = reader.place_of("field");
+            report_unknown(reader, name, (place, &reader.child_path("field")), names);
             None
         }
     }

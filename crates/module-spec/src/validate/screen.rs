@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use super::Places;
-use super::field::unknown_field;
+use super::field;
 use crate::keys;
 use crate::reader::Reader;
 use crate::spec::{
-    ComputedField, Field, Filter, FilterKind, FilterSource, FormSection, ListColumn, RowAction,
-    SectionEntry, Sort, SortOrder, ValueKind,
+    ComputedField, Field, Filter, FilterKind, FilterSource, FormSection, ListColumn, Place,
+    RowAction, SectionEntry, Sort, SortOrder, ValueKind,
 };
 
 /// The columns of the list: as `ui.list_columns` says, otherwise what shows itself, by `list_position`.
@@ -185,8 +185,11 @@ pub(super) fn default_sort(module: &Reader<'_>, fields: &[Field]) -> Option<Sort
         None => None,
     };
     if column.is_none() {
-        let (message, help) = unknown_field(name, fields.iter().map(|field| field.name.as_str()));
-        module.error("unknown-field", "default_sort", message, Some(help));
+        let at = (
+            module.place_of("default_sort"),
+            module.child_path("default_sort"),
+        );
+        report_unknown(module, name, (at.0, &at.1), fields, &[]);
     }
     column.map(|column| Sort { column, order })
 }
@@ -226,9 +229,13 @@ pub(super) fn filters(document: &Reader<'_>, fields: &[Field], places: &mut Plac
             .enumerate()
             .find(|(_, field)| field.name.as_str() == name || field.column.as_str() == name);
         let Some((field_index, field)) = found else {
-            let (message, help) =
-                unknown_field(name, fields.iter().map(|field| field.name.as_str()));
-            reader.error("unknown-field", "field", message, Some(help));
+            report_unknown(
+                reader,
+                name,
+                (reader.place_of("field"), &reader.child_path("field")),
+                fields,
+                &[],
+            );
             continue;
         };
         if field.is_virtual || field.is_secret() {
@@ -350,14 +357,15 @@ fn find(name: &str, fields: &[Field], computed: &[ComputedField]) -> Option<Sect
 fn report_unknown(
     reader: &Reader<'_>,
     name: &str,
-    (place, path): (crate::spec::Place, &str),
+    at: (Place, &str),
     fields: &[Field],
     computed: &[ComputedField],
 ) {
     let names = fields.iter().map(|field| field.name.as_str());
-    let names = names.chain(computed.iter().map(|field| field.name.as_str()));
-    let (message, help) = unknown_field(name, names);
-    reader
-        .findings
-        .error("unknown-field", place, path, message, Some(help));
+    field::report_unknown(
+        reader,
+        name,
+        at,
+        names.chain(computed.iter().map(|field| field.name.as_str())),
+    );
 }

@@ -22,6 +22,7 @@ computed_fields:
       return String(new Date().getFullYear() - Number(item.bought_on.slice(0, 4)));
 ";
 
+#[expect(clippy::unwrap_used, reason = "asserted above it")]
 fn good(source: &str) -> ModuleSpec {
     let (spec, findings) = parse(source);
     assert_eq!(

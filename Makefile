@@ -29,7 +29,7 @@ lint: prepare ## Format, clippy, house rules
 bench: prepare ## Measures, and writes docs/performance.md
 	@scripts/bootstrap test
 	@cargo build --release --locked -p gotrs
-	@cargo xtask bench
+	@cargo run --release --locked -p e2e --bin bench
 
 clean: ## Removes what was built (never data/)
 	@cargo clean

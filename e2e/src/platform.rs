@@ -216,6 +216,14 @@ impl Platform {
     }
 }
 
+/// A folder for one test. PostgreSQL's own user must be able to pass through it.
+pub fn folder() -> anyhow::Result<tempfile::TempDir> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::Builder::new().prefix("gotrs-e2e-").tempdir()?;
+    std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))?;
+    Ok(folder)
+}
+
 /// Sends a signal to one process.
 pub fn send(pid: i32, signal: Signal) -> anyhow::Result<()> {
     let pid = Pid::from_raw(pid).context("not a process id")?;

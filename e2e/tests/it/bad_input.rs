@@ -8,7 +8,7 @@ use serde_json::json;
 
 #[tokio::test]
 async fn wrong_requests_get_the_right_refusal() -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
+    let folder = e2e::platform::folder()?;
     let platform = Platform::start(&folder.path().join("data")).await?;
     platform.sign_up("acme").await?;
     platform.sign_up("beta").await?;
@@ -245,7 +245,7 @@ async fn wrong_requests_get_the_right_refusal() -> anyhow::Result<()> {
 
 #[tokio::test]
 async fn wrong_flags_end_the_command_at_once_and_say_what_to_write() -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
+    let folder = e2e::platform::folder()?;
     let platform = Platform::start(&folder.path().join("data")).await?;
     for (arguments, code, text) in [
         (&["up", "--listen", "nowhere"][..], 2, "--listen"),

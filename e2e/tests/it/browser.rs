@@ -9,7 +9,7 @@ const LAPTOP: &str = include_str!("../fixtures/laptop.yaml");
 
 #[tokio::test]
 async fn a_person_signs_up_and_sees_a_new_screen_appear() -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
+    let folder = e2e::platform::folder()?;
     let platform = Platform::start(&folder.path().join("data")).await?;
     let browser = Browser::start(Look::Light).await?;
     let outcome = walk(&platform, &browser).await;

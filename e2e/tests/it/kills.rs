@@ -10,7 +10,7 @@ use serde_json::json;
 
 #[tokio::test]
 async fn every_process_may_be_killed() -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
+    let folder = e2e::platform::folder()?;
     let data = folder.path().join("data");
     let mut platform = Platform::start(&data).await?;
     platform.sign_up("acme").await?;

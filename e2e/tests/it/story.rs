@@ -12,7 +12,7 @@ const LAPTOP_BROKEN: &str = include_str!("../fixtures/laptop-broken.yaml");
 
 #[tokio::test]
 async fn a_newcomer_gets_from_nothing_to_a_live_screen() -> anyhow::Result<()> {
-    let folder = tempfile::tempdir()?;
+    let folder = e2e::platform::folder()?;
     let data = folder.path().join("data");
     let platform = Platform::start(&data).await?;
     platform.sign_up("acme").await?;

@@ -15,12 +15,14 @@ CREATE TABLE gotrs_managed_column (
     name text NOT NULL,
     type text NOT NULL,
     required boolean NOT NULL,
+    is_unique boolean NOT NULL,
     secret boolean NOT NULL,
     in_use boolean NOT NULL DEFAULT true,
     CONSTRAINT gotrs_managed_column_pkey PRIMARY KEY (table_name, name),
     CONSTRAINT gotrs_managed_column_table_name
         FOREIGN KEY (table_name) REFERENCES gotrs_managed_table (table_name) ON UPDATE CASCADE ON DELETE CASCADE
 );
+COMMENT ON COLUMN gotrs_managed_column.required IS 'What the form demands; columns stay nullable, so that a field can be added to a table with rows.';
 COMMENT ON COLUMN gotrs_managed_column.in_use IS 'False once the module no longer names the field; the column and its values stay.';
 COMMENT ON COLUMN gotrs_managed_column.secret IS 'Never readable by tenant code. Stays true for ever: old values do not become public.';
 
@@ -52,7 +54,8 @@ END;
 --                      not id, valid_id, create_time, create_by, change_time, change_by: those are always there
 --            type      text, smallint, integer, bigint, numeric, double, boolean, date, time, timestamp, timestamptz,
 --                      uuid, bytea, jsonb
---            required  becomes NOT NULL as soon as no row contradicts; optional, false
+--            required  remembered only: the form demands it, the column stays nullable; optional, false
+--            unique    no two rows may have the same value; optional, false
 --            secret    never readable by tenant code; optional, false
 --   answer   {"table": "x_laptop", "created": true, "added": ["serial_number"]}
 --
@@ -93,13 +96,14 @@ BEGIN
            OR jsonb_typeof(entry -> 'name') IS DISTINCT FROM 'string'
            OR jsonb_typeof(entry -> 'type') IS DISTINCT FROM 'string'
            OR coalesce(jsonb_typeof(entry -> 'required'), 'boolean') <> 'boolean'
+           OR coalesce(jsonb_typeof(entry -> 'unique'), 'boolean') <> 'boolean'
            OR coalesce(jsonb_typeof(entry -> 'secret'), 'boolean') <> 'boolean' THEN
             RAISE EXCEPTION 'a column of module % is not understood: %', module, left(entry::text, 200)
                 USING ERRCODE = 'invalid_parameter_value',
-                      HINT = 'A column is {"name": text, "type": text, "required": boolean, "secret": boolean}.';
+                      HINT = 'A column is {"name": text, "type": text, "required": boolean, "unique": boolean, "secret": boolean}.';
         END IF;
         FOR entry_key IN SELECT jsonb_object_keys(entry) LOOP
-            IF entry_key NOT IN ('name', 'type', 'required', 'secret') THEN
+            IF entry_key NOT IN ('name', 'type', 'required', 'unique', 'secret') THEN
                 RAISE EXCEPTION 'a column of module % has an unknown key %', module, quote_literal(left(entry_key, 80))
                     USING ERRCODE = 'invalid_parameter_value';
             END IF;
@@ -151,6 +155,7 @@ BEGIN
     FOR wanted IN
         SELECT c ->> 'name' AS name, c ->> 'type' AS type, gotrs_managed_type(c ->> 'type') AS sql_type,
                coalesce((c -> 'required')::boolean, false) AS required,
+               coalesce((c -> 'unique')::boolean, false) AS is_unique,
                coalesce((c -> 'secret')::boolean, false) AS secret
         FROM jsonb_array_elements(columns) WITH ORDINALITY AS list (c, position)
         ORDER BY position
@@ -169,12 +174,13 @@ BEGIN
                 USING ERRCODE = 'datatype_mismatch',
                       HINT = 'Give the field another name (a new column); the old column keeps its values.';
         END IF;
-        INSERT INTO gotrs_managed_column AS c (table_name, name, type, required, secret)
-        VALUES (wanted_table, wanted.name, wanted.type, wanted.required, wanted.secret)
+        INSERT INTO gotrs_managed_column AS c (table_name, name, type, required, is_unique, secret)
+        VALUES (wanted_table, wanted.name, wanted.type, wanted.required, wanted.is_unique, wanted.secret)
         ON CONFLICT ON CONSTRAINT gotrs_managed_column_pkey DO UPDATE
-        SET required = excluded.required, secret = c.secret OR excluded.secret, in_use = true
-        WHERE (c.required, c.secret, c.in_use)
-              IS DISTINCT FROM (excluded.required, c.secret OR excluded.secret, true);
+        SET required = excluded.required, is_unique = excluded.is_unique,
+            secret = c.secret OR excluded.secret, in_use = true
+        WHERE (c.required, c.is_unique, c.secret, c.in_use)
+              IS DISTINCT FROM (excluded.required, excluded.is_unique, c.secret OR excluded.secret, true);
     END LOOP;
     UPDATE gotrs_managed_column c SET in_use = false
     WHERE c.table_name = wanted_table AND c.in_use
@@ -188,7 +194,7 @@ BEGIN
 END
 $function$;
 
--- The second half of the function above: NOT NULL and the rights of tenant code, each only where something differs.
+-- The second half of the function above: unique columns and the rights of tenant code, each only where something differs.
 CREATE FUNCTION gotrs_managed_table_settle(wanted_table text, reader text) RETURNS void
 LANGUAGE plpgsql
 AS $function$
@@ -196,11 +202,10 @@ DECLARE
     relation regclass := format('%I.%I', current_schema(), wanted_table)::regclass;
     reader_exists boolean := EXISTS (SELECT FROM pg_roles WHERE rolname = reader);
     present record;
-    contradicted boolean;
+    index_name text;
 BEGIN
     FOR present IN
-        SELECT a.attname AS name, a.attnum AS number, a.attnotnull AS required,
-               c.required AND c.in_use AS wanted_required,
+        SELECT a.attname AS name, a.attnum AS number, coalesce(c.is_unique AND c.in_use, false) AS wanted_unique,
                -- What is not ours and not in the list was added by hand: nobody said that it may be read.
                coalesce(c.secret, a.attname NOT IN (
                    'id', 'valid_id', 'create_time', 'create_by', 'change_time', 'change_by')) AS secret
@@ -209,13 +214,18 @@ BEGIN
         WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
         ORDER BY a.attnum
     LOOP
-        IF present.wanted_required AND NOT present.required THEN
-            EXECUTE format('SELECT EXISTS (SELECT FROM %s WHERE %I IS NULL)', relation, present.name) INTO contradicted;
-            IF NOT contradicted THEN
-                EXECUTE format('ALTER TABLE %s ALTER COLUMN %I SET NOT NULL', relation, present.name);
-            END IF;
-        ELSIF NOT present.wanted_required AND present.required THEN
-            EXECUTE format('ALTER TABLE %s ALTER COLUMN %I DROP NOT NULL', relation, present.name);
+        -- A column keeps its number for ever; a name made of the column's could be too long.
+        index_name := format('gotrs_unique_%s_%s', relation::oid, present.number);
+        IF present.wanted_unique THEN
+            BEGIN
+                EXECUTE format('CREATE UNIQUE INDEX IF NOT EXISTS %I ON %s (%I)', index_name, relation, present.name);
+            EXCEPTION WHEN unique_violation THEN
+                RAISE EXCEPTION 'column % of table % has the same value in several rows; it cannot become unique',
+                    present.name, wanted_table
+                    USING ERRCODE = 'invalid_parameter_value', HINT = 'Change the repeated values first.';
+            END;
+        ELSIF to_regclass(format('%I.%I', current_schema(), index_name)) IS NOT NULL THEN
+            EXECUTE format('DROP INDEX %I.%I', current_schema(), index_name);
         END IF;
         IF reader_exists AND present.secret AND has_column_privilege(reader, relation, present.number, 'SELECT') THEN
             EXECUTE format('REVOKE SELECT (%I) ON %s FROM %I', present.name, relation, reader);

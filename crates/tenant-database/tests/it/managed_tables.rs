@@ -36,7 +36,7 @@ async fn a_table_is_made_used_and_widened_and_repeating_changes_nothing() -> any
     let mut runtime = server.runtime(&tenant).await?;
     let mut lambda = server.lambda(&tenant).await?;
     let first = json!([
-        {"name": "serial_number", "type": "text", "required": true},
+        {"name": "serial_number", "type": "text", "required": true, "unique": true},
         {"name": "bought_on", "type": "date"},
         {"name": "pin", "type": "text", "secret": true},
     ]);
@@ -68,8 +68,9 @@ async fn a_table_is_made_used_and_widened_and_repeating_changes_nothing() -> any
     );
     for (sql, code) in [
         (
-            "INSERT INTO x_laptop (create_time, create_by, change_time, change_by) VALUES (now(), 1, now(), 1)",
-            "23502",
+            "INSERT INTO x_laptop (serial_number, create_time, create_by, change_time, change_by)
+             VALUES ('A1', now(), 1, now(), 1)",
+            "23505",
         ),
         ("UPDATE x_laptop SET valid_id = 99", "23503"),
         ("UPDATE x_laptop SET create_by = 99", "23503"),
@@ -78,7 +79,7 @@ async fn a_table_is_made_used_and_widened_and_repeating_changes_nothing() -> any
     }
 
     let second = json!([
-        {"name": "serial_number", "type": "text", "required": true},
+        {"name": "serial_number", "type": "text", "required": true, "unique": true},
         {"name": "bought_on", "type": "date"},
         {"name": "pin", "type": "text", "secret": true},
         {"name": "price", "type": "numeric"},
@@ -164,40 +165,44 @@ async fn nothing_is_ever_lost_narrowed_or_uncovered() -> anyhow::Result<()> {
         "column serial of module laptop holds text; it cannot become integer"
     );
 
-    // A field that is gone keeps its column, which may be empty from now on.
+    // A field that is gone keeps its column and values; what was secret once stays so.
+    let insert = "INSERT INTO x_laptop (serial, create_time, create_by, change_time, change_by)
+                  VALUES ('A1', now(), 1, now(), 1)";
+    run(&mut runtime, insert).await?;
     apply(
         &mut runtime,
         "laptop",
         &json!([{"name": "pin", "type": "text"}]),
     )
     .await?;
-    run(
-        &mut runtime,
-        "INSERT INTO x_laptop (create_time, create_by, change_time, change_by) VALUES (now(), 1, now(), 1)",
-    )
-    .await?;
-    // What was secret once stays so, and required again only when no row contradicts.
     assert_eq!(
         refusal(&mut lambda, "SELECT pin FROM x_laptop").await,
         "42501"
     );
-    apply(
-        &mut runtime,
-        "laptop",
-        &json!([{"name": "serial", "type": "text", "required": true}]),
-    )
-    .await?;
-    run(&mut runtime, "UPDATE x_laptop SET serial = 'A1'").await?;
-    apply(
-        &mut runtime,
-        "laptop",
-        &json!([{"name": "serial", "type": "text", "required": true}]),
-    )
-    .await?;
+    let serial: String = sqlx::query_scalar("SELECT serial FROM x_laptop")
+        .fetch_one(&mut lambda)
+        .await?;
+    assert_eq!(serial, "A1");
+
+    // Unique comes and goes, but not over repeated values.
+    let unique = json!([{"name": "serial", "type": "text", "unique": true}]);
+    run(&mut runtime, insert).await?;
+    let (code, message) = refused(&mut runtime, "laptop", &unique).await;
+    assert_eq!(code, "22023");
     assert_eq!(
-        refusal(&mut runtime, "UPDATE x_laptop SET serial = NULL").await,
-        "23502"
+        message,
+        "column serial of table x_laptop has the same value in several rows; it cannot become unique"
     );
+    run(&mut runtime, "DELETE FROM x_laptop WHERE id = 2").await?;
+    apply(&mut runtime, "laptop", &unique).await?;
+    assert_eq!(refusal(&mut runtime, insert).await, "23505");
+    apply(
+        &mut runtime,
+        "laptop",
+        &json!([{"name": "serial", "type": "text"}]),
+    )
+    .await?;
+    run(&mut runtime, insert).await?;
     assert_eq!(server.tenants.verify(tenant.id).await?, []);
     server.stop(&[&tenant]).await
 }

@@ -10,7 +10,7 @@ use crate::app::AppState;
 pub const PART: &str = "database";
 
 /// While it works: seldom enough for idle connections to be given back in between.
-const CALM: Duration = Duration::from_secs(60);
+const CALM: Duration = Duration::from_mins(1);
 const AWAY: Duration = Duration::from_secs(1);
 
 /// Asks the database for a sign of life, until the shutdown.

@@ -43,7 +43,7 @@ pub fn verify(stored: Option<&str>, password: &str) -> Verdict {
     }
     let shape = stored.map_or(Shape::Unknown, Shape::of);
     if let Shape::Argon2(hash) = shape {
-        return match Argon2::default().verify_password(password.as_bytes(), &hash) {
+        return match Argon2::default().verify_password(password.as_bytes(), &*hash) {
             Ok(()) => Verdict::Match,
             Err(_) => Verdict::Mismatch,
         };
@@ -60,7 +60,7 @@ pub fn verify(stored: Option<&str>, password: &str) -> Verdict {
 
 /// How a stored password looks.
 enum Shape {
-    Argon2(PasswordHash),
+    Argon2(Box<PasswordHash>),
     Sha1([u8; 20]),
     Sha256([u8; 32]),
     Sha512([u8; 64]),
@@ -72,7 +72,8 @@ enum Shape {
 impl Shape {
     fn of(stored: &str) -> Self {
         if stored.starts_with("$argon2id$") {
-            return PasswordHash::new(stored).map_or(Self::Unknown, Self::Argon2);
+            return PasswordHash::new(stored)
+                .map_or(Self::Unknown, |hash| Self::Argon2(Box::new(hash)));
         }
         if let Some(rest) = stored.strip_prefix("BCRYPT:") {
             return bcrypt_of(rest).map_or(Self::Unknown, Self::Bcrypt);

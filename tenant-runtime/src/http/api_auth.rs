@@ -91,7 +91,7 @@ pub async fn logout(
         Some(agent) => session::sign_out(&app, agent.account.session).await,
         None => {
             let given: RefreshRequest =
-                serde_json::from_slice(&body).map_err(|_| Problem::unauthorized())?;
+                serde_json::from_slice(&body).map_err(|_no_token| Problem::unauthorized())?;
             let token =
                 OpaqueToken::parse(&given.refresh_token).ok_or_else(Problem::unauthorized)?;
             session::sign_out_by_refresh_token(&app, &token).await

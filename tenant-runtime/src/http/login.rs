@@ -67,7 +67,13 @@ pub async fn show(
     if agent.is_some() {
         return Redirect::to(next).into_response();
     }
-    form(&app, &client, &context, &headers, "", next, None)
+    let door = Door {
+        app: &app,
+        client: &client,
+        context: &context,
+        headers: &headers,
+    };
+    door.show(StatusCode::OK, "", next, None)
 }
 
 /// `POST /login`
@@ -79,32 +85,26 @@ pub async fn submit(
     Form(given): Form<LoginForm>,
 ) -> Response {
     let next = safe_next(given.next.as_deref());
-    let refuse = |error: &str| {
-        form(
-            &app,
-            &client,
-            &context,
-            &headers,
-            &given.login,
-            next,
-            Some(error),
-        )
+    let door = Door {
+        app: &app,
+        client: &client,
+        context: &context,
+        headers: &headers,
     };
-    let bound = cookies::find(&headers, Cookie::SignInForm)
-        .and_then(OpaqueToken::parse)
+    let refuse = |status, error: &str| door.show(status, &given.login, next, Some(error));
+    let bound = door
+        .form_cookie()
         .is_some_and(|cookie| CsrfToken::of(&cookie).matches(&given.csrf_token));
     if !bound {
-        let mut answer =
-            refuse("This form was open for too long, or cookies are switched off. Try again.");
-        *answer.status_mut() = StatusCode::FORBIDDEN;
-        return answer;
+        return refuse(
+            StatusCode::FORBIDDEN,
+            "This form was open for too long, or cookies are switched off. Try again.",
+        );
     }
     if let Err(wait) = app.auth.limits.check(&given.login, client.address) {
         let seconds = wait.as_secs() + 1;
-        let mut answer = refuse(&format!(
-            "Too many attempts. Try again in {seconds} seconds."
-        ));
-        *answer.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+        let text = format!("Too many attempts. Try again in {seconds} seconds.");
+        let mut answer = refuse(StatusCode::TOO_MANY_REQUESTS, &text);
         answer
             .headers_mut()
             .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -132,11 +132,7 @@ pub async fn submit(
             }
             answer
         }
-        Err(SignInError::Wrong) => {
-            let mut answer = refuse("Login or password is wrong.");
-            *answer.status_mut() = StatusCode::UNAUTHORIZED;
-            answer
-        }
+        Err(SignInError::Wrong) => refuse(StatusCode::UNAUTHORIZED, "Login or password is wrong."),
         Err(error) => problem(&error).into_response(),
     }
 }
@@ -186,33 +182,51 @@ pub fn problem(error: &SignInError) -> Problem {
     }
 }
 
-fn form(
-    app: &AppState,
-    client: &Client,
-    context: &RequestContext,
-    headers: &HeaderMap,
-    login: &str,
-    next: &str,
-    error: Option<&str>,
-) -> Response {
-    let old = cookies::find(headers, Cookie::SignInForm).and_then(OpaqueToken::parse);
-    let cookie = old.clone().unwrap_or_else(OpaqueToken::generate);
-    let token = CsrfToken::of(&cookie);
-    let page = LoginPage {
-        tenant: &app.tenant.name,
-        login,
-        next,
-        form_token: token.as_str(),
-        error,
-    };
-    let mut answer = app.pages.render(&page, context);
-    // The same cookie is kept, so that forms in two tabs both work.
-    if old.is_none()
-        && let Some(set) = cookies::set(client.transport, Cookie::SignInForm, cookie.expose(), None)
-    {
-        answer.headers_mut().append(header::SET_COOKIE, set);
+/// Somebody in front of the form.
+struct Door<'a> {
+    app: &'a AppState,
+    client: &'a Client,
+    context: &'a RequestContext,
+    headers: &'a HeaderMap,
+}
+
+impl Door<'_> {
+    fn form_cookie(&self) -> Option<OpaqueToken> {
+        cookies::find(self.headers, Cookie::SignInForm).and_then(OpaqueToken::parse)
     }
-    answer
+
+    fn show(&self, status: StatusCode, login: &str, next: &str, error: Option<&str>) -> Response {
+        // The same cookie is kept, so that forms in two tabs both work.
+        let (cookie, set) = match self.form_cookie() {
+            Some(cookie) => (cookie, None),
+            None => {
+                let cookie = OpaqueToken::generate();
+                let set = cookies::set(
+                    self.client.transport,
+                    Cookie::SignInForm,
+                    cookie.expose(),
+                    None,
+                );
+                (cookie, set)
+            }
+        };
+        let token = CsrfToken::of(&cookie);
+        let page = LoginPage {
+            tenant: &self.app.tenant.name,
+            login,
+            next,
+            form_token: token.as_str(),
+            error,
+        };
+        let mut answer = self.app.pages.render(&page, self.context);
+        if answer.status() == StatusCode::OK {
+            *answer.status_mut() = status;
+        }
+        if let Some(set) = set {
+            answer.headers_mut().append(header::SET_COOKIE, set);
+        }
+        answer
+    }
 }
 
 /// A path of this host that a sign-in may send the browser to; anything else is `/agent`.

@@ -112,10 +112,10 @@ pub async fn agent_home(
         .collect();
     let counts = db::ticket::count_by_state_type(&app.database, &groups)
         .await
-        .map_err(away)?;
+        .map_err(|error| away(&error))?;
     let owned = db::ticket::count_owned_open(&app.database, agent.id())
         .await
-        .map_err(away)?;
+        .map_err(|error| away(&error))?;
     let page = AgentHomePage {
         name: &agent.account.name,
         tenant: &app.tenant.name,
@@ -245,8 +245,8 @@ fn capitalised(text: &str) -> String {
     })
 }
 
-fn away(error: sqlx::Error) -> Problem {
-    tracing::error!(error = %Chain(&error), "the home page could not be counted");
+fn away(error: &sqlx::Error) -> Problem {
+    tracing::error!(error = %Chain(error), "the home page could not be counted");
     Problem::unavailable("The database of this helpdesk does not answer. Try again in a moment.")
 }
 

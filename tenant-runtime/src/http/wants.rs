@@ -27,9 +27,7 @@ impl Wants {
             .collect::<Vec<_>>()
             .join(",");
         let names = |kind: &str| accept.contains(kind);
-        if uri.path().starts_with("/api/") {
-            Self::Json
-        } else if names("application/json") && !names("text/html") {
+        if uri.path().starts_with("/api/") || names("application/json") && !names("text/html") {
             Self::Json
         } else if headers
             .get("hx-request")

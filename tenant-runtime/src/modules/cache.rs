@@ -75,14 +75,14 @@ impl Cache {
     /// Stores a text under its digest.
     pub fn write_text(&self, sha256: Sha256Digest, text: &str) -> io::Result<()> {
         std::fs::create_dir_all(&self.folder)?;
-        self.replace(&self.path_of(sha256), text.as_bytes())
+        Self::replace(&self.path_of(sha256), text.as_bytes())
     }
 
     /// Makes `index` the content of the cache and removes texts that it does not name.
     pub fn write_index(&self, index: &Index) -> io::Result<()> {
         std::fs::create_dir_all(&self.folder)?;
         let text = serde_json::to_vec(index).map_err(io::Error::other)?;
-        self.replace(&self.folder.join(INDEX), &text)?;
+        Self::replace(&self.folder.join(INDEX), &text)?;
         let keep: Vec<PathBuf> = index
             .modules
             .values()
@@ -106,7 +106,7 @@ impl Cache {
     }
 
     /// Written beside and renamed, and on disk before the name points to it.
-    fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         use std::io::Write as _;
         let draft = path.with_extension("tmp");
         let mut file = std::fs::File::create(&draft)?;

@@ -422,10 +422,10 @@ impl Sync {
         match self.app.tasks.spawn_blocking(what, work).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
-                tracing::error!(task = what, %error, "the module cache cannot be written")
+                tracing::error!(task = what, %error, "the module cache cannot be written");
             }
             Err(error) => {
-                tracing::error!(task = what, error = %Chain(&error), "the module cache cannot be written")
+                tracing::error!(task = what, error = %Chain(&error), "the module cache cannot be written");
             }
         }
     }

@@ -163,7 +163,7 @@ impl ControlPlane {
                 found,
             });
         }
-        String::from_utf8(bytes).map_err(|_| WatchError::NotText(module.name.to_string()))
+        String::from_utf8(bytes).map_err(|_bytes| WatchError::NotText(module.name.to_string()))
     }
 
     /// Says how far this runtime is.
@@ -187,7 +187,7 @@ impl ControlPlane {
     fn url(&self, path: &str) -> Result<Url, WatchError> {
         self.base
             .join(path)
-            .map_err(|_| WatchError::Base(self.base.clone()))
+            .map_err(|_invalid| WatchError::Base(self.base.clone()))
     }
 }
 

@@ -91,10 +91,25 @@ pub struct RuntimeConfig {
     #[arg(
         long,
         env = "GOTRS_INSTANCE",
-        default_value = "runtime-1",
-        value_name = "NAME"
+        default_value = "runtime-1", value_parser = instance_name, value_name = "NAME"
     )]
     pub instance: String,
+}
+
+/// A pod's name or the like: it appears in URLs and statuses.
+fn instance_name(text: &str) -> Result<String, String> {
+    let good = (1..=100).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte));
+    if good {
+        Ok(text.to_owned())
+    } else {
+        Err(
+            "up to 100 letters, digits, hyphens, underscores, dots and colons, such as runtime-1"
+                .to_owned(),
+        )
+    }
 }
 
 const DATABASE_URL: SecretName = SecretName {

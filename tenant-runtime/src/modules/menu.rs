@@ -39,12 +39,18 @@ pub struct Group {
 
 /// What `permissions` may see of the administration, by group. A group stands where its first module wants to stand.
 pub fn groups(modules: &LoadedModules, permissions: &PermissionSet) -> Vec<Group> {
+    grouped(modules.iter().map(|module| module.spec()), permissions)
+}
+
+fn grouped<'a>(
+    specs: impl Iterator<Item = &'a ModuleSpec>,
+    permissions: &PermissionSet,
+) -> Vec<Group> {
     if !permissions.is_admin() {
         return Vec::new();
     }
     let mut by_title: BTreeMap<String, Vec<(i32, Entry)>> = BTreeMap::new();
-    for module in modules.iter() {
-        let spec = module.spec();
+    for spec in specs {
         if !spec.portals().contains(&Portal::Admin) || !may_view(spec, permissions) {
             continue;
         }
@@ -140,5 +146,54 @@ fn plain(app: &App) -> Shell {
         home: "/".to_owned(),
         density: Density::Compact,
         ..Shell::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(name: &str, rest: &str) -> ModuleSpec {
+        let text = format!(
+            "module: {{name: {name}, singular: S, plural: {name}s, storage: managed{rest}}}\nfields:\n- {{name: a, type: string}}\n"
+        );
+        let (spec, findings) = module_spec::parse(&text);
+        spec.unwrap_or_else(|| panic!("{findings:?}"))
+    }
+
+    #[test]
+    fn groups_and_modules_stand_in_the_order_that_they_ask_for() {
+        let specs = [
+            spec("zebra", ""),
+            spec("late", ", menu: {group: Things, order: 90}"),
+            spec("early", ", menu: {group: Things, order: 10}"),
+            spec("first", ", menu: {group: Zone, order: 1}"),
+        ];
+        let admin = PermissionSet::from_grants([("admin", "rw")]);
+        let shown: Vec<String> = grouped(specs.iter(), &admin)
+            .into_iter()
+            .map(|group| {
+                let names: Vec<_> = group
+                    .entries
+                    .iter()
+                    .map(|entry| entry.name.as_str())
+                    .collect();
+                format!("{}: {}", group.title, names.join(" "))
+            })
+            .collect();
+        assert_eq!(shown, ["Zone: first", "Things: early late", "More: zebra"]);
+        assert!(grouped(specs.iter(), &PermissionSet::default()).is_empty());
+    }
+
+    #[test]
+    fn a_module_for_other_groups_is_not_in_the_menu() {
+        let mut text = "module: {name: pay, singular: P, plural: Ps, storage: managed}\nfields:\n- {name: a, type: string}\n".to_owned();
+        text.push_str("access: {view: [payroll]}\n");
+        let (spec, findings) = module_spec::parse(&text);
+        let spec = spec.unwrap_or_else(|| panic!("{findings:?}"));
+        let admin = PermissionSet::from_grants([("admin", "rw")]);
+        assert!(grouped(std::iter::once(&spec), &admin).is_empty());
+        let payroll = PermissionSet::from_grants([("admin", "rw"), ("payroll", "ro")]);
+        assert_eq!(grouped(std::iter::once(&spec), &payroll).len(), 1);
     }
 }

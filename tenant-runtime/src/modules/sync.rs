@@ -210,7 +210,7 @@ impl Sync {
     ) -> Result<std::convert::Infallible, Interruption> {
         // Without a wanted state (first connection, or doubt) the stream begins with a snapshot.
         let after = self.wanted.as_ref().map(|wanted| wanted.generation);
-        let mut events = self.control_plane.watch(after).await?;
+        let mut events = self.control_plane.watch(&self.instance, after).await?;
         let mut first = true;
         loop {
             let event = match tokio::time::timeout(SILENCE, events.next()).await {

@@ -99,13 +99,15 @@ impl ControlPlane {
         })
     }
 
-    /// Opens the watch stream. Without `after` it begins with a snapshot.
+    /// Opens the watch stream as `instance`. Without `after` it begins with a snapshot.
     pub async fn watch(
         &self,
+        instance: &str,
         after: Option<u64>,
     ) -> Result<impl Stream<Item = Result<WatchEvent, WatchError>> + Unpin + use<>, WatchError>
     {
         let mut url = self.url("v1/runtime/modules/watch")?;
+        url.query_pairs_mut().append_pair("instance", instance);
         if let Some(generation) = after {
             url.query_pairs_mut()
                 .append_pair("after", &generation.to_string());

@@ -1,25 +1,40 @@
-//! Finds the compiled guest and refuses to build without it.
+//! Finds the compiled guest and refuses to build without it, or with another than `cargo xtask guest` made.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
 
 fn main() {
     println!("cargo::rerun-if-changed=guest");
     println!("cargo::rerun-if-changed=build.rs");
-    let manifest = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
-    let mut artefact = Path::new(&manifest).join("guest/lambda-guest.cwasm");
-    if std::env::var_os("CARGO_FEATURE_COMPILE_GUEST").is_some() {
-        // The program that compiles the guest comes before the guest, and runs none.
-        artefact = Path::new(&std::env::var("OUT_DIR").unwrap_or_default()).join("no-guest");
-        if let Err(error) = std::fs::write(&artefact, b"") {
-            println!("cargo::error=writing {}: {error}", artefact.display());
+    match artefact() {
+        Ok(path) => println!("cargo::rustc-env=LAMBDA_GUEST_ARTEFACT={}", path.display()),
+        Err(problem) => {
+            println!(
+                "cargo::error={problem}: run `cargo xtask guest` (`make build` does), which needs clang and llvm"
+            );
         }
-    } else if !artefact.exists() {
-        println!(
-            "cargo::error=the sandbox is not built yet: run `cargo xtask guest` (`make build` does), which needs clang, llvm and lld"
-        );
     }
-    println!(
-        "cargo::rustc-env=LAMBDA_GUEST_ARTEFACT={}",
-        artefact.display()
-    );
+}
+
+fn artefact() -> Result<PathBuf, String> {
+    if std::env::var_os("CARGO_FEATURE_SANDBOX").is_none() {
+        // The program that compiles the guest comes before the guest, and embeds none.
+        return Ok(PathBuf::new());
+    }
+    let folder = std::env::var("CARGO_MANIFEST_DIR").map_err(|error| error.to_string())?;
+    let folder = Path::new(&folder).join("guest");
+    let path = folder.join("lambda-guest.cwasm");
+    let artefact = std::fs::read(&path).map_err(|_| "the sandbox is not built yet".to_owned())?;
+    let record = std::fs::read_to_string(folder.join("lambda-guest.toml"))
+        .map_err(|_| "the sandbox has no record of how it was built".to_owned())?;
+    let digest = hex::encode(Sha256::digest(&artefact));
+    // It is native code: nothing but what our own build wrote may be loaded.
+    if !record
+        .lines()
+        .any(|line| line == format!("sha256 = \"{digest}\""))
+    {
+        return Err("the sandbox is not the one that was built here".to_owned());
+    }
+    Ok(path)
 }

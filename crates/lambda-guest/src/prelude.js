@@ -329,7 +329,10 @@
     let answer;
     try {
       const encoded = encode(run(lambda, item), limits);
-      if (encoded.over) return encoded.json;
+      if (encoded.over) {
+        item[name] = null;
+        return encoded.json;
+      }
       // The computed fields below see it, and cannot change it behind our back.
       item[name] = typeof encoded.value === 'object' ? parse(encoded.json) : encoded.value;
       answer = '{"v":' + encoded.json + '}';

@@ -18,7 +18,7 @@ use crate::engine::Engine;
 use crate::error::{InvokeError, Limit, LimitError};
 use crate::executor::Halt;
 use crate::frame::{
-    Body, CellsReply, CheckReply, HookReply, Request, ResultLimit, Source, ValueReply,
+    Body, CellsReply, CheckReply, HookReply, Request, ResultLimit, ResultLimits, Source, ValueReply,
 };
 use crate::host::Host;
 use crate::reads::{Reads, reads_of};
@@ -309,7 +309,7 @@ fn ask<T: DeserializeOwned>(
             .collect(),
         user: host.user(),
         tenant: host.tenant(),
-        limits: (&limits).into(),
+        limits: ResultLimits::new(&limits, &body),
         body,
     };
     let request =

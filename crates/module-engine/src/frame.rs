@@ -52,10 +52,16 @@ pub(crate) struct ResultLimits {
     nesting: u32,
 }
 
-impl From<&LambdaLimits> for ResultLimits {
-    fn from(limits: &LambdaLimits) -> Self {
+impl ResultLimits {
+    /// A hook answers with the record, which may be as large as it was.
+    pub(crate) fn new(limits: &LambdaLimits, body: &Body<'_>) -> Self {
+        let given = match body {
+            Body::Hook { item, .. } => serde_json::to_vec(item).map_or(0, |json| json.len()),
+            Body::Cells { .. } | Body::Value { .. } | Body::Check { .. } => 0,
+        };
+        let given = u32::try_from(given).unwrap_or(u32::MAX);
         Self {
-            bytes: limits.result_bytes,
+            bytes: limits.result_bytes.saturating_add(given),
             nesting: MAX_NESTING,
         }
     }

@@ -7,6 +7,7 @@
 //!
 //! All of it is synchronous and may take as long as the limits allow: call it from a blocking thread.
 
+#![cfg(feature = "sandbox")]
 #![warn(missing_docs)]
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 

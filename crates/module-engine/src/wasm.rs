@@ -304,3 +304,25 @@ fn mebibytes(count: u32) -> usize {
         .unwrap_or(usize::MAX)
         .saturating_mul(1024 * 1024)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the guest can call is what the documentation says, and nothing else.
+    #[test]
+    fn the_imports_are_documented() {
+        let documentation = include_str!("../../../docs/security/sandbox.md");
+        let (_, list) = documentation.split_once("```imports\n").unwrap();
+        let (list, _) = list.split_once("```").unwrap();
+        let executor = WasmExecutor::new(EngineOptions::default()).unwrap();
+        let mut imports: Vec<String> = executor
+            .guest
+            .module()
+            .imports()
+            .map(|import| format!("{}.{}", import.module(), import.name()))
+            .collect();
+        imports.sort();
+        assert_eq!(imports, list.lines().collect::<Vec<_>>());
+    }
+}

@@ -79,6 +79,7 @@ pub(crate) fn run(force: bool) -> anyhow::Result<()> {
         "-p",
         "module-engine",
         "--release",
+        "--no-default-features",
         "--features",
         "compile-guest",
         "--bin",

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use domain::clock::SystemClock;
 use service_kit::internal::{self, Readiness};
-use service_kit::telemetry::TelemetryGuard;
+use service_kit::telemetry::{self, TelemetryGuard};
 use service_kit::{Tasks, http};
 
 use crate::app::{App, Tenant, lambda_pool, runtime_pool};
@@ -20,7 +20,9 @@ use crate::{address, database};
 pub const WORKER_THREADS: usize = 2;
 
 /// Serves one tenant until SIGINT or SIGTERM. Call inside a multi-threaded tokio runtime.
-pub async fn run(config: RuntimeConfig, telemetry: &TelemetryGuard) -> anyhow::Result<ExitCode> {
+pub async fn run(config: RuntimeConfig, guard: &TelemetryGuard) -> anyhow::Result<ExitCode> {
+    // Also when another program's main called us; a second time it does nothing.
+    telemetry::install_tls_provider();
     let secrets = config.secrets()?;
     let listener = http::bind(config.listen).await?;
     let internal_listener = http::bind(config.internal_listen).await?;
@@ -51,7 +53,7 @@ pub async fn run(config: RuntimeConfig, telemetry: &TelemetryGuard) -> anyhow::R
         &tasks,
         "internal server",
         internal_listener,
-        internal::router(readiness, Some(telemetry.metrics.clone())),
+        internal::router(readiness, Some(guard.metrics.clone())),
     );
     http::serve(
         &tasks,

@@ -1,12 +1,13 @@
 //! No unsafe request of a browser gets through unless a page of ours made it. A layer over all routes: a new route
 //! cannot forget it.
 
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest as _, Multipart, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, header};
+use http::{HeaderMap, StatusCode, header};
 use service_kit::Problem;
 
 use crate::auth::csrf::{CsrfToken, FIELD, HEADER};
@@ -58,14 +59,7 @@ async fn check(request: Request, token: &CsrfToken) -> Result<Request, Problem> 
     // Reads within the body limit and puts the same bytes back for the handler.
     let bytes = Bytes::from_request(Request::from_parts(parts.clone(), body), &())
         .await
-        .map_err(|rejection| {
-            Problem::new(
-                rejection.status(),
-                "unreadable_body",
-                "The request body cannot be read",
-            )
-            .with_detail(rejection.body_text())
-        })?;
+        .map_err(|rejection| unreadable(&rejection))?;
     let given = if kind.starts_with("application/x-www-form-urlencoded") {
         form_field(&bytes)
     } else if kind.starts_with("multipart/form-data") {
@@ -77,6 +71,18 @@ async fn check(request: Request, token: &CsrfToken) -> Result<Request, Problem> 
         Ok(Request::from_parts(parts, bytes.into()))
     } else {
         Err(refusal())
+    }
+}
+
+fn unreadable(rejection: &BytesRejection) -> Problem {
+    if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+        Problem::new(
+            rejection.status(),
+            "payload_too_large",
+            "The request body is too large",
+        )
+    } else {
+        Problem::bad_request(rejection.body_text())
     }
 }
 
@@ -101,7 +107,7 @@ async fn multipart_field(parts: &Parts, bytes: &Bytes) -> Option<String> {
 
 fn refusal() -> Problem {
     Problem::new(
-        http::StatusCode::FORBIDDEN,
+        StatusCode::FORBIDDEN,
         "csrf",
         "This request did not come from a page of this helpdesk",
     )

@@ -14,7 +14,7 @@ use crate::names::TenantNames;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest time for one whole operation; the server's own limits (below) end a statement much earlier. It
 /// only strikes when the server stops answering at all.
-const OPERATION_TIMEOUT: Duration = Duration::from_secs(120);
+const OPERATION_TIMEOUT: Duration = Duration::from_mins(2);
 /// First half of our advisory locks: "gotr" in ASCII. The second half is a tenant's.
 const LOCK_CLASS: i32 = 0x676f_7472;
 
@@ -51,7 +51,9 @@ pub struct DatabaseError {
 impl DatabaseError {
     /// What the database said.
     pub fn database_message(&self) -> Option<&str> {
-        self.source.as_database_error().map(|error| error.message())
+        self.source
+            .as_database_error()
+            .map(sqlx::error::DatabaseError::message)
     }
 }
 
@@ -168,10 +170,7 @@ pub(crate) async fn limited<T, E: From<DatabaseError>>(
 
 /// Runs statements that were put together here. Values in them are our own constants, numbers and `SqlIdent`s.
 pub(crate) async fn run(connection: &mut PgConnection, statements: String) -> sqlx::Result<()> {
-    #[expect(
-        clippy::disallowed_types,
-        reason = "roles and schemas have no bound parameters; names are SqlIdent"
-    )]
+    // Roles and schemas cannot be bound parameters.
     let statements = sqlx::AssertSqlSafe(statements);
     sqlx::raw_sql(statements).execute(connection).await?;
     Ok(())

@@ -238,26 +238,27 @@ fn lambda_difference(
         return None;
     }
     let lambda = &names.lambda;
-    let mut statement = format!("REVOKE ALL ON \"{table}\" FROM {lambda};");
-    if expected.len() == columns.len() && !table.starts_with("x_") {
+    let revoke = format!("REVOKE ALL ON \"{table}\" FROM {lambda};");
+    let grant = if expected.is_empty() {
+        String::new()
+    } else if expected.len() == columns.len() && !table.starts_with("x_") {
         // One entry for the table instead of one for each of a thousand columns.
-        statement.push_str(&format!(" GRANT SELECT ON \"{table}\" TO {lambda};"));
-    } else if !expected.is_empty() {
+        format!("GRANT SELECT ON \"{table}\" TO {lambda};")
+    } else {
         let quoted: Vec<String> = expected
             .iter()
             .map(|column| format!("\"{column}\""))
             .collect();
-        statement.push_str(&format!(
-            " GRANT SELECT ({}) ON \"{table}\" TO {lambda};",
+        format!(
+            "GRANT SELECT ({}) ON \"{table}\" TO {lambda};",
             quoted.join(", ")
-        ));
-    }
-    statement.push('\n');
+        )
+    };
     Some(Difference {
         object: format!("{table} for {}", lambda.as_str()),
         expected: format!("reads {}", or_nothing(&expected)),
         actual: format!("reads {}", or_nothing(&actual)),
-        statement,
+        statement: format!("{revoke} {grant}\n"),
     })
 }
 

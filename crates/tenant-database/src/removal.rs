@@ -73,13 +73,11 @@ impl TenantDatabase {
 
 /// `DROP OWNED` takes the rights and default rights of the roles along, without which they could not be dropped.
 fn removal_sql(names: &TenantNames, roles: &[String]) -> String {
-    let mut statements = format!("DROP SCHEMA IF EXISTS {} CASCADE;\n", names.schema);
-    for role in roles {
-        statements.push_str(&format!(
-            "DROP OWNED BY \"{role}\" CASCADE;\nDROP ROLE \"{role}\";\n"
-        ));
-    }
-    statements
+    let schema = format!("DROP SCHEMA IF EXISTS {} CASCADE;\n", names.schema);
+    let roles = roles
+        .iter()
+        .map(|role| format!("DROP OWNED BY \"{role}\" CASCADE;\nDROP ROLE \"{role}\";\n"));
+    std::iter::once(schema).chain(roles).collect()
 }
 
 #[cfg(test)]

@@ -125,7 +125,8 @@ impl TenantDatabase {
             let statements = roles
                 .iter()
                 .map(|role| format!("ALTER ROLE \"{role}\" {word};\n"))
-                .collect();
+                .collect::<Vec<_>>()
+                .concat();
             run(&mut transaction, statements)
                 .await
                 .doing("changing who may sign in")?;

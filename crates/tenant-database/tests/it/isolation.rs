@@ -4,9 +4,9 @@ use sqlx::{Connection as _, PgConnection};
 
 use crate::server::{Server, Tenant, refusal, run};
 
-/// insufficient_privilege
+/// `insufficient_privilege`
 const DENIED: &str = "42501";
-/// undefined_table: what the search path does not lead to does not exist
+/// `undefined_table`: what the search path does not lead to does not exist
 const UNKNOWN: &str = "42P01";
 
 async fn two_tenants() -> anyhow::Result<(Server, Tenant, Tenant)> {

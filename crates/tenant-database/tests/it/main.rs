@@ -1,5 +1,12 @@
 //! tenant-database against a real PostgreSQL.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::many_single_char_names,
+    reason = "tests and their helpers: a failure is a panic, tenants are a, b and c"
+)]
+
 mod isolation;
 mod lambda;
 mod life;

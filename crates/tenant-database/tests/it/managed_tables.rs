@@ -346,3 +346,24 @@ async fn replicas_that_apply_at_the_same_time_agree() -> anyhow::Result<()> {
     assert_eq!(server.tenants.verify(tenant.id).await?, []);
     server.stop(&[&tenant]).await
 }
+
+/// Not managed tables, but the same need: `calendar` has a column that only the database may fill.
+#[tokio::test]
+async fn a_calendar_gets_its_salt_from_the_database() -> anyhow::Result<()> {
+    let server = Server::start().await?;
+    let tenant = server.provision().await?;
+    let mut runtime = server.runtime(&tenant).await?;
+    for (name, salt) in [("ours", "NULL"), ("imported", "'kept'")] {
+        let sql = format!(
+            "INSERT INTO calendar (group_id, name, salt_string, color, valid_id, create_time, create_by, change_time, change_by)
+             VALUES (1, '{name}', {salt}, '#000000', 1, now(), 1, now(), 1)"
+        );
+        run(&mut runtime, &sql).await?;
+    }
+    let salts: Vec<String> = sqlx::query_scalar("SELECT salt_string FROM calendar ORDER BY id")
+        .fetch_all(&mut runtime)
+        .await?;
+    assert_eq!(salts[0].len(), 64);
+    assert_eq!(salts[1], "kept");
+    server.stop(&[&tenant]).await
+}

@@ -126,7 +126,6 @@ async fn every_row_of_the_fixture_is_there_and_the_next_id_is_free() -> anyhow::
             "SELECT count(*) FROM {table} WHERE {}",
             conditions.join(" AND ")
         );
-        #[expect(clippy::disallowed_types, reason = "made of our own fixture")]
         let count: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(query.clone()))
             .fetch_one(&mut connection)
             .await?;
@@ -138,14 +137,12 @@ async fn every_row_of_the_fixture_is_there_and_the_next_id_is_free() -> anyhow::
         if ["group_user", "users"].contains(&table) {
             continue;
         }
-        #[expect(clippy::disallowed_types, reason = "made of our own fixture")]
         let row = sqlx::query(sqlx::AssertSqlSafe(query))
             .fetch_one(&mut connection)
             .await?;
         let (count, highest): (i64, i64) = (row.get(0), row.get(1));
         assert_eq!((count, highest), (expected, expected), "{table}");
         let query = format!("SELECT nextval(pg_get_serial_sequence('{table}', 'id'))");
-        #[expect(clippy::disallowed_types, reason = "made of our own fixture")]
         let next: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(query))
             .fetch_one(&mut connection)
             .await?;

@@ -100,7 +100,6 @@ pub(crate) async fn connect(url: &SecretString) -> anyhow::Result<PgConnection> 
 
 /// Runs statements that a test put together.
 pub(crate) async fn run(connection: &mut PgConnection, sql: &str) -> sqlx::Result<()> {
-    #[expect(clippy::disallowed_types, reason = "a test's own text")]
     let sql = sqlx::AssertSqlSafe(sql.to_owned());
     sqlx::raw_sql(sql).execute(connection).await.map(drop)
 }
@@ -116,4 +115,17 @@ pub(crate) async fn refusal(connection: &mut PgConnection, sql: &str) -> String 
         .code()
         .expect("every error has a code")
         .into_owned()
+}
+
+/// The number of the newest file among the migrations.
+pub(crate) fn newest_migration() -> i64 {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../migrations/tenant");
+    std::fs::read_dir(folder)
+        .unwrap()
+        .filter_map(|entry| {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            name.split_once('_')?.0.parse().ok()
+        })
+        .max()
+        .unwrap()
 }

@@ -1,5 +1,6 @@
-//! `sqlx::migrate!` reads the folder while compiling; a new file in it must compile the crate again.
+//! `sqlx::migrate!` and the templates read folders while compiling; a new file in one must compile the crate again.
 
 fn main() {
     println!("cargo::rerun-if-changed=../migrations/control-plane");
+    println!("cargo::rerun-if-changed=templates");
 }

@@ -10,11 +10,12 @@ use domain::clock::Clock;
 use domain::id::TenantId;
 use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::Tasks;
+use service_kit::pages::Pages;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tokio::sync::{Notify, broadcast};
 
 use crate::config::Settings;
-use crate::http::router;
+use crate::http::{router, web};
 use crate::jobs;
 use crate::keys::Keys;
 use crate::mail::Mailer;
@@ -59,6 +60,8 @@ pub struct AppState {
     pub settings: Arc<Settings>,
     /// Sends mail.
     pub mailer: Mailer,
+    /// Templates of the console.
+    pub pages: Pages,
     /// How much is too much.
     pub limits: Arc<RateLimits>,
     /// The module registry's part.
@@ -93,6 +96,7 @@ impl App {
                 keys: parts.keys,
                 tasks: parts.tasks,
                 mailer,
+                pages: web::templates()?,
                 modules: Registry::start().context("starting the sandbox that checks modules")?,
                 limits: Arc::new(RateLimits::new(parts.settings.rates)),
                 settings: Arc::new(parts.settings),
@@ -110,7 +114,8 @@ impl App {
 
     /// Console and API with the middleware of every service.
     pub fn http_router(&self) -> Router {
-        service_kit::http::with_middleware(router::routes(&self.state))
+        let router = service_kit::http::with_middleware(router::routes(&self.state));
+        web::dress(&self.state, router)
     }
 
     /// Starts the background jobs; they end when the tasks are stopped.

@@ -5,6 +5,7 @@
 
 mod headers;
 mod host;
+pub mod pages;
 mod proxy;
 mod server;
 pub mod table;

@@ -1,5 +1,6 @@
 //! What the control plane does, one file per use case. The API and the pages call the same functions.
 
+pub mod accounts;
 pub mod api_keys;
 pub mod audit;
 pub mod mailbox;

@@ -5,7 +5,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{delete, get, post, put};
 
-use super::api::{api_keys, audit, mailbox, modules, runtime, sessions, signup, tenants};
+use super::api::{api_keys, audit, modules, runtime, sessions, signup, tenants};
 use super::{idempotency, web};
 use crate::app::AppState;
 
@@ -53,8 +53,7 @@ pub fn routes(state: &AppState) -> Router {
         .route("/v1/runtime/modules/watch", get(runtime::watch))
         .route("/v1/runtime/modules/ack", post(runtime::acknowledge))
         .route("/v1/audit", get(audit::list))
-        .merge(development(state))
-        .merge(web::router())
+        .merge(web::router(state))
         .with_state(state.clone())
 }
 
@@ -66,14 +65,4 @@ fn uploads() -> Router<AppState> {
             put(modules::put).get(modules::show).delete(modules::remove),
         )
         .layer(DefaultBodyLimit::max(module_spec::MAX_BYTES))
-}
-
-/// Routes that exist only where mail stays on this machine.
-fn development(state: &AppState) -> Router<AppState> {
-    if state.mailer.local_mailbox().is_none() {
-        return Router::new();
-    }
-    Router::new()
-        .route("/v1/dev/mail", get(mailbox::list))
-        .route("/v1/dev/mail/{id}", get(mailbox::show))
 }

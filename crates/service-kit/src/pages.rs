@@ -20,11 +20,12 @@ use rust_embed::RustEmbed;
 use serde::Serialize;
 use tera::{Context, Tera};
 
-pub use assets::{asset_path, assets};
+pub use assets::{asset, asset_path, assets};
 pub use context::{
     CsrfToken, Density, NavItem, NavSection, RequestContext, RequestTime, Shell, Theme, User,
 };
 pub use error_pages::{ErrorPages, error_pages};
+pub use functions::percent_encode;
 pub use headers::{CONTENT_SECURITY_POLICY, security_headers};
 
 use crate::{Chain, Problem};

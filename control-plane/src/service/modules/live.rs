@@ -227,6 +227,12 @@ pub struct ModuleGenerations {
     pub loaded_generation: Option<u64>,
 }
 
+/// How far the modules of a tenant are, for those who hold no connection.
+pub async fn of_tenant(state: &AppState, tenant: TenantId) -> DbResult<ModuleGenerations> {
+    let mut db = state.pool.acquire().await?;
+    generations(&mut db, tenant, state.clock.now()).await
+}
+
 /// How far the modules of a tenant are.
 pub async fn generations(
     db: &mut PgConnection,

@@ -13,8 +13,12 @@
     const token = document.querySelector('meta[name="csrf-token"]');
     if (token && token.content) event.detail.headers["X-CSRF-Token"] = token.content;
   });
-  const lost = () =>
+  // What asks by itself will ask again; only what a person did is worth a word.
+  const lost = (event) => {
+    const { triggeringEvent } = event.detail.requestConfig ?? {};
+    if (!/^(submit|click|change|input)$/.test(triggeringEvent?.type ?? "")) return;
     toast("The server did not answer. Check the connection; what you typed is still here.", "critical");
+  };
   document.addEventListener("htmx:sendError", lost);
   document.addEventListener("htmx:timeout", lost);
   // After a swap, focus goes to what the answer marks, such as the first wrong field.
@@ -311,5 +315,11 @@
   });
 
   document.addEventListener("DOMContentLoaded", () => localTimes(document));
-  document.addEventListener("htmx:load", (event) => localTimes(event.detail.elt));
+  document.addEventListener("htmx:load", (event) => {
+    const root = event.detail.elt;
+    localTimes(root);
+    // What was waited for is there: go, after a look at the result.
+    const go = root.matches?.("[data-go]") ? root : root.querySelector?.("[data-go]");
+    if (go) setTimeout(() => location.assign(go.dataset.go), 1500);
+  });
 })();

@@ -69,10 +69,15 @@ pub fn assets<S: Clone + Send + Sync + 'static>() -> Router<S> {
 }
 
 async fn serve(Path(name): Path<String>, headers: HeaderMap) -> Response {
+    asset(&name, &headers)
+}
+
+/// The answer to `GET /assets/{name}`; for those who serve assets without a router.
+pub fn asset(name: &str, headers: &HeaderMap) -> Response {
     // Only what the manifest names is public; the other files are ours.
     let path = format!("/assets/{name}");
     let public = MANIFEST.values().any(|known| *known == path);
-    let Some(file) = public.then(|| Dist::get(&name)).flatten() else {
+    let Some(file) = public.then(|| Dist::get(name)).flatten() else {
         return Problem::not_found("No asset has this name. Reload the page.").into_response();
     };
     let tag = format!("\"{}\"", hex(&file.metadata.sha256_hash()[..16]));
@@ -95,9 +100,9 @@ async fn serve(Path(name): Path<String>, headers: HeaderMap) -> Response {
     }
     answer.insert(
         header::CONTENT_TYPE,
-        HeaderValue::from_static(content_type(&name)),
+        HeaderValue::from_static(content_type(name)),
     );
-    let packed = accepts_gzip(&headers)
+    let packed = accepts_gzip(headers)
         .then(|| Dist::get(&format!("{name}.gz")))
         .flatten();
     if packed.is_some() {

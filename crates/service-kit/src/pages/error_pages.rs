@@ -7,8 +7,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde::Serialize;
 
 use super::{HX_REDIRECT, Page, Pages, RequestContext};
-use crate::Problem;
 use crate::problem::ProblemItem;
+use crate::{Problem, request_id};
 
 /// State of [`error_pages`].
 #[derive(Debug, Clone)]
@@ -40,8 +40,9 @@ impl Page for ProblemToast<'_> {
     const TEMPLATE: &'static str = "errors/toast.html";
 }
 
-/// For `axum::middleware::from_fn_with_state`, inside of [`crate::http::with_middleware`]: turns each answer that carries
-/// a [`Problem`] into a page when the request prefers HTML, into a toast when HTMX asked, and leaves it alone else.
+/// For `axum::middleware::from_fn_with_state`, around [`crate::http::with_middleware`] (so that panics and unknown paths
+/// are pages too): turns each answer that carries a [`Problem`] into a page when the request prefers HTML, into a toast
+/// when HTMX asked, and leaves it alone else.
 pub async fn error_pages(
     State(state): State<ErrorPages>,
     request: Request,
@@ -72,6 +73,12 @@ fn show(
     mut context: RequestContext,
     original: Response,
 ) -> Response {
+    // Made further inside, so it is known only from the answer.
+    if let Some(id) = original.headers().get(request_id::HEADER)
+        && let Ok(id) = id.to_str()
+    {
+        id.clone_into(&mut context.id);
+    }
     let values = ProblemPage {
         status: problem.status.as_u16(),
         code: &problem.code,
@@ -85,6 +92,10 @@ fn show(
     } else {
         pages.render(&values, &context)
     };
+    if page.extensions().get::<Problem>().is_some() {
+        // Even the error page failed; better the plain problem than nothing.
+        return original;
+    }
     *page.status_mut() = problem.status;
     // Retry-After and cookies that the handler set stay; what describes the replaced body goes.
     for (name, value) in original.headers() {
@@ -107,7 +118,7 @@ fn show(
 }
 
 fn to_sign_in(path: &str, came_from: &str, context: &RequestContext) -> Response {
-    let place = format!("{path}?next={}", super::functions::encode(came_from));
+    let place = format!("{path}?next={}", super::percent_encode(came_from));
     let Ok(place) = HeaderValue::try_from(place) else {
         return Problem::unauthorized().into_response();
     };

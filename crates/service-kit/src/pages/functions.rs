@@ -107,11 +107,11 @@ fn initials(name: &str, _: Kwargs, _: &State<'_>) -> String {
 
 /// Text as part of a path or as a value in a query.
 fn urlencode(text: &str, _: Kwargs, _: &State<'_>) -> String {
-    encode(text)
+    percent_encode(text)
 }
 
-/// Percent-encoding of everything that is not unreserved.
-pub(super) fn encode(text: &str) -> String {
+/// Percent-encoding of everything that is not unreserved: text as part of a path or as a value in a query.
+pub fn percent_encode(text: &str) -> String {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {

@@ -249,7 +249,8 @@ impl UrlScheme {
         }
     }
 
-    const fn default_port(self) -> u16 {
+    /// The port that is left out of addresses.
+    pub const fn default_port(self) -> u16 {
         match self {
             Self::Http => 80,
             Self::Https => 443,

@@ -12,7 +12,7 @@ use governor::{DefaultKeyedRateLimiter, Quota};
 /// Configured rates.
 #[derive(Debug, Clone, Copy)]
 pub struct Rates {
-    /// Per client address; also mails that are asked for again.
+    /// Per client address and per e-mail address; also mails that are asked for again.
     pub signups_per_hour: NonZeroU32,
     /// Per account and per client address each.
     pub sign_ins_per_minute: NonZeroU32,
@@ -49,6 +49,7 @@ pub struct TooMany {
 pub struct RateLimits {
     clock: DefaultClock,
     signups: DefaultKeyedRateLimiter<IpAddr>,
+    mails: DefaultKeyedRateLimiter<String>,
     sign_ins_by_address: DefaultKeyedRateLimiter<IpAddr>,
     sign_ins_by_email: DefaultKeyedRateLimiter<String>,
     calls: DefaultKeyedRateLimiter<AccountId>,
@@ -63,6 +64,7 @@ impl RateLimits {
         Self {
             clock: DefaultClock::default(),
             signups: DefaultKeyedRateLimiter::keyed(Quota::per_hour(rates.signups_per_hour)),
+            mails: DefaultKeyedRateLimiter::keyed(Quota::per_hour(rates.signups_per_hour)),
             sign_ins_by_address: DefaultKeyedRateLimiter::keyed(Quota::per_minute(by_address)),
             sign_ins_by_email: DefaultKeyedRateLimiter::keyed(Quota::per_minute(
                 rates.sign_ins_per_minute,
@@ -74,8 +76,10 @@ impl RateLimits {
     }
 
     /// Before a signup, or before its mail is sent again.
-    pub fn check_signup(&self, client: IpAddr) -> Result<(), TooMany> {
-        self.check(&self.signups, &network(client))
+    pub fn check_signup(&self, client: IpAddr, email_key: &str) -> Result<(), TooMany> {
+        self.check(&self.signups, &network(client))?;
+        // Nobody's mailbox is flooded from many addresses either.
+        self.check(&self.mails, &email_key.to_owned())
     }
 
     /// Before a password is compared.
@@ -92,6 +96,7 @@ impl RateLimits {
     /// Forgets whoever has not used anything for a while; called now and then, or memory would grow with every address.
     pub fn forget_idle(&self) {
         self.signups.retain_recent();
+        self.mails.retain_recent();
         self.sign_ins_by_address.retain_recent();
         self.sign_ins_by_email.retain_recent();
         self.calls.retain_recent();
@@ -143,14 +148,22 @@ mod tests {
         let client: IpAddr = "2001:db8::1".parse().unwrap();
         let neighbour: IpAddr = "2001:db8::2".parse().unwrap();
         let stranger: IpAddr = "2001:db8:0:1::1".parse().unwrap();
-        assert_eq!(limits.check_signup(client), Ok(()));
-        assert_eq!(limits.check_signup(neighbour), Ok(()));
-        let refused = limits.check_signup(client).unwrap_err();
+        assert_eq!(limits.check_signup(client, "client@example.com"), Ok(()));
+        assert_eq!(
+            limits.check_signup(neighbour, "neighbour@example.com"),
+            Ok(())
+        );
+        let refused = limits
+            .check_signup(client, "client@example.com")
+            .unwrap_err();
         assert!(
             refused.retry_after > Duration::from_secs(29 * 60),
             "{refused:?}"
         );
-        assert_eq!(limits.check_signup(stranger), Ok(()));
+        assert_eq!(
+            limits.check_signup(stranger, "stranger@example.com"),
+            Ok(())
+        );
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 pub mod api_keys;
 pub mod audit;
-pub mod mailbox;
 pub mod modules;
 pub mod page;
 pub mod runtime;

@@ -144,7 +144,7 @@ pub async fn sign_up(
     let valid = validate(input).map_err(SignupError::Invalid)?;
     state
         .limits
-        .check_signup(client)
+        .check_signup(client, &valid.email.key())
         .map_err(SignupError::TooMany)?;
     let password_hash = password::hash(&state.tasks, input.password.clone())
         .await
@@ -293,7 +293,7 @@ pub async fn resend(state: &AppState, client: IpAddr, email: &str) -> Result<(),
         .map_err(|error| SignupError::Invalid(vec![email_item(error)]))?;
     state
         .limits
-        .check_signup(client)
+        .check_signup(client, &email.key())
         .map_err(SignupError::TooMany)?;
     let now = state.clock.now();
     let mut tx = state.pool.begin().await.map_err(DbError::from)?;

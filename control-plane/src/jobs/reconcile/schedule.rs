@@ -119,8 +119,8 @@ mod tests {
         })
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn one_look_at_a_time_and_changes_meanwhile_are_not_lost() {
+    #[test]
+    fn one_look_at_a_time_and_changes_meanwhile_are_not_lost() {
         let (mut schedule, tenant, now) = (schedule(), TenantId::generate(), Instant::now());
         schedule.wake(tenant, now);
         assert_eq!(schedule.start_next(now), Some(tenant));
@@ -133,8 +133,8 @@ mod tests {
         assert_eq!(schedule.next_due(), None);
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_failing_tenant_waits_longer_each_time_and_only_a_change_shortens_that() {
+    #[test]
+    fn a_failing_tenant_waits_longer_each_time_and_only_a_change_shortens_that() {
         let (mut schedule, stuck, now) = (schedule(), TenantId::generate(), Instant::now());
         let fine = TenantId::generate();
         schedule.wake(stuck, now);
@@ -157,8 +157,8 @@ mod tests {
         assert_eq!(schedule.start_next(now), Some(stuck));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn what_is_gone_is_forgotten() {
+    #[test]
+    fn what_is_gone_is_forgotten() {
         let (mut schedule, tenant, now) = (schedule(), TenantId::generate(), Instant::now());
         schedule.wake(tenant, now);
         schedule.start_next(now);

@@ -212,7 +212,8 @@ async fn write_status(
     let now = state.clock.now();
     let mut tx = state.pool.begin().await.map_err(DbError::from)?;
     let current = tenant::lock(&mut tx, tenant.id).await?;
-    let Some(current) = current else {
+    // Gone meanwhile, or another replica has written a newer observation than this one.
+    let Some(current) = current.filter(|row| observed.generation >= row.observed_generation) else {
         return Ok(status_of(tenant, observed, ModuleProgress::default(), &[]));
     };
     let steps = tenant_status::list_steps(&mut tx, current.id).await?;
@@ -274,8 +275,7 @@ fn status_of(
 fn observed_row(tenant: &Tenant, status: &Status) -> ObservedRow {
     ObservedRow {
         phase: status::phase(subject(tenant), status::is_ready(&status.findings)),
-        // Never back: an observation may be older than what another replica has written.
-        observed_generation: status.observed_generation.max(tenant.observed_generation),
+        observed_generation: status.observed_generation,
         ready_replicas: status.ready_replicas,
     }
 }
@@ -289,7 +289,6 @@ fn finding(condition: &Condition) -> Finding {
     }
 }
 
-/// A step that is done stays done since when it was first done, whatever a restarted provisioner says.
 fn changed_steps<'a>(before: &[StepStatus], status: &'a Status) -> Vec<&'a StepStatus> {
     status
         .steps

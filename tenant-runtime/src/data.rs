@@ -1,10 +1,19 @@
 //! The tenant's data as modules see it: the schema as it really is, and what a module needs of it.
 
+pub mod author_sql;
+pub mod choices;
+pub mod computed;
+pub mod host;
+pub mod list;
+pub mod save;
+pub mod sql;
+pub mod value;
+
 use std::collections::BTreeMap;
 
 use domain::diagnostic::{Diagnostic, Severity};
 use domain::identifier::SqlIdent;
-use module_spec::ModuleSpec;
+use module_spec::{FilterSource, ModuleSpec};
 use sqlx::{PgConnection, PgPool};
 
 /// One column as the catalogue describes it.
@@ -29,7 +38,21 @@ pub struct TableModel {
     pub name: SqlIdent,
     /// Its columns by name.
     pub columns: BTreeMap<String, Column>,
+    /// The column that tells records apart: `id`, or the only column of the primary key.
+    pub key: Option<SqlIdent>,
+    /// Columns of each unique or foreign key, by its name: what a violation is about.
+    pub constraints: BTreeMap<String, Vec<String>>,
 }
+
+impl TableModel {
+    /// Whether there is such a column.
+    pub fn has(&self, column: &str) -> bool {
+        self.columns.contains_key(column)
+    }
+}
+
+/// What the platform keeps for itself; a module could read keys and hashes there.
+const RESERVED_PREFIX: &str = "gotrs_";
 
 /// Why a module cannot work on this schema.
 #[derive(Debug, thiserror::Error)]
@@ -64,31 +87,184 @@ pub async fn prepare(spec: &ModuleSpec, pool: &PgPool) -> Result<TableModel, Pre
             Some("name a table of the helpdesk, or write \"storage: managed\" to get one of your own".to_owned()),
         )]));
     };
-    let findings: Vec<Diagnostic> = spec
-        .fields()
-        .iter()
-        .enumerate()
-        .filter(|(_, field)| !field.is_virtual())
-        .filter(|(_, field)| !model.columns.contains_key(field.column().as_str()))
-        .map(|(index, field)| {
-            spec.finding_at(
-                &format!("fields[{index}].db_column"),
-                Severity::Error,
-                "unknown-column",
-                format!(
-                    "the table {} has no column {}",
-                    spec.table().as_str(),
-                    field.column().as_str()
-                ),
-                None,
-            )
-        })
-        .collect();
+    let hidden = read_hidden_columns(&mut connection, spec.table()).await?;
+    let mut findings = check_table(spec, &model);
+    findings.extend(check_columns(spec, &model, &hidden));
+    findings.extend(check_lookups(spec, &mut connection).await?);
     if findings.is_empty() {
         Ok(model)
     } else {
         Err(PrepareError::Refused(findings))
     }
+}
+
+fn check_table(spec: &ModuleSpec, model: &TableModel) -> Vec<Diagnostic> {
+    let name = spec.table().as_str();
+    let mut findings = Vec::new();
+    let mut report = |code: &str, message: String, help: &str| {
+        findings.push(spec.finding_at(
+            "module.table",
+            Severity::Error,
+            code,
+            message,
+            Some(help.to_owned()),
+        ));
+    };
+    if name.starts_with(RESERVED_PREFIX) {
+        report(
+            "reserved-table",
+            format!("the table {name} belongs to the platform"),
+            "modules cannot show what sign-in and the platform keep",
+        );
+    }
+    if model.key.is_none() {
+        report(
+            "table-without-key",
+            format!("the table {name} has neither a column id nor a primary key of one column"),
+            "a module needs one column that tells records apart",
+        );
+    }
+    findings
+}
+
+fn check_columns(spec: &ModuleSpec, model: &TableModel, hidden: &[String]) -> Vec<Diagnostic> {
+    let table = spec.table().as_str();
+    let report = |index: usize, code: &str, message: String, help: Option<String>| {
+        spec.finding_at(
+            &format!("fields[{index}].db_column"),
+            Severity::Error,
+            code,
+            message,
+            help,
+        )
+    };
+    let fields = spec.fields().iter().filter(|field| !field.is_virtual());
+    fields
+        .filter_map(|field| {
+            let column = field.column().as_str();
+            if !model.has(column) {
+                let message = format!("the table {table} has no column {column}");
+                let help = format!("columns are {}", names(model));
+                return Some(report(field.index(), "unknown-column", message, Some(help)));
+            }
+            // What lambdas must not read, pages must not show: passwords and their hashes.
+            (!field.is_secret() && hidden.iter().any(|name| name == column)).then(|| {
+                let message = format!("the column {column} of {table} is secret");
+                let help = "use `type: password`: it can be set but never read".to_owned();
+                report(field.index(), "secret-column", message, Some(help))
+            })
+        })
+        .collect()
+}
+
+fn names(model: &TableModel) -> String {
+    model
+        .columns
+        .keys()
+        .take(40)
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// Tables and columns that fields and filters look things up in.
+async fn check_lookups(
+    spec: &ModuleSpec,
+    connection: &mut PgConnection,
+) -> sqlx::Result<Vec<Diagnostic>> {
+    let of_fields = spec
+        .fields()
+        .iter()
+        .filter_map(|field| Some((format!("fields[{}]", field.index()), field.lookup()?)));
+    let of_filters = spec
+        .filters()
+        .iter()
+        .filter_map(|filter| match filter.source() {
+            FilterSource::Lookup(lookup) => Some((format!("filters[{}]", filter.index()?), lookup)),
+            _ => None,
+        });
+    let mut findings = Vec::new();
+    for (path, lookup) in of_fields.chain(of_filters) {
+        let table = lookup.table().as_str();
+        let mut report = |key: &str, code: &str, message: String| {
+            findings.push(spec.finding_at(
+                &format!("{path}.{key}"),
+                Severity::Error,
+                code,
+                message,
+                None,
+            ));
+        };
+        if table.starts_with(RESERVED_PREFIX) {
+            report(
+                "lookup_table",
+                "reserved-table",
+                format!("the table {table} belongs to the platform"),
+            );
+            continue;
+        }
+        let Some(model) = read_table(connection, lookup.table()).await? else {
+            report(
+                "lookup_table",
+                "unknown-table",
+                format!("there is no table {table}"),
+            );
+            continue;
+        };
+        let hidden = read_hidden_columns(connection, lookup.table()).await?;
+        for (key, column) in [
+            ("lookup_key", lookup.key().as_str()),
+            ("lookup_display", lookup.display().as_str()),
+        ] {
+            if !model.has(column) {
+                report(
+                    key,
+                    "unknown-column",
+                    format!("the table {table} has no column {column}"),
+                );
+            } else if hidden.iter().any(|name| name == column) {
+                report(
+                    key,
+                    "secret-column",
+                    format!("the column {column} of {table} is secret"),
+                );
+            }
+        }
+        if let Some(condition) = lookup.condition()
+            && let Err(reason) = author_sql::check_condition(condition)
+        {
+            report("lookup_condition", "bad-sql", reason);
+        }
+    }
+    for filter in spec.filters() {
+        if let FilterSource::Query(query) = filter.source()
+            && let Err(reason) = author_sql::check_query(query)
+        {
+            let path = filter
+                .index()
+                .map_or_else(String::new, |index| format!("filters[{index}].query"));
+            findings.push(spec.finding_at(&path, Severity::Error, "bad-sql", reason, None));
+        }
+    }
+    Ok(findings)
+}
+
+/// Columns that the lambda role may not read. Where there is no such role (a schema outside of the platform), none.
+async fn read_hidden_columns(
+    connection: &mut PgConnection,
+    name: &SqlIdent,
+) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        r#"SELECT a.attname AS "name!"
+           FROM pg_class c
+           JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+           JOIN pg_roles r ON r.rolname = current_schema() || '_lambda'
+           WHERE c.relname = $1 AND c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'v', 'p')
+             AND NOT has_column_privilege(r.oid, c.oid, a.attnum, 'SELECT')"#,
+        name.as_str()
+    )
+    .fetch_all(connection)
+    .await
 }
 
 /// Asks the owner's function to make or widen the module's own table; it checks everything again.
@@ -156,7 +332,7 @@ pub async fn read_table(
            ORDER BY a.attnum"#,
         name.as_str()
     )
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await?;
     if rows.is_empty() {
         return Ok(None);
@@ -174,8 +350,42 @@ pub async fn read_table(
             (row.name, column)
         })
         .collect();
+    let keys = sqlx::query!(
+        r#"SELECT i.relname AS "name!", x.indisprimary AS "primary!",
+                  ARRAY(SELECT a.attname::text FROM pg_attribute a
+                        WHERE a.attrelid = c.oid AND a.attnum = ANY (x.indkey) ORDER BY a.attnum) AS "columns!"
+           FROM pg_class c
+           JOIN pg_index x ON x.indrelid = c.oid AND x.indisunique
+           JOIN pg_class i ON i.oid = x.indexrelid
+           WHERE c.relname = $1 AND c.relnamespace = current_schema()::regnamespace
+           UNION ALL
+           SELECT k.conname, false,
+                  ARRAY(SELECT a.attname::text FROM pg_attribute a
+                        WHERE a.attrelid = c.oid AND a.attnum = ANY (k.conkey) ORDER BY a.attnum)
+           FROM pg_class c
+           JOIN pg_constraint k ON k.conrelid = c.oid AND k.contype = 'f'
+           WHERE c.relname = $1 AND c.relnamespace = current_schema()::regnamespace"#,
+        name.as_str()
+    )
+    .fetch_all(&mut *connection)
+    .await?;
+    let columns: BTreeMap<String, Column> = columns;
+    let primary = keys
+        .iter()
+        .find(|key| key.primary)
+        .map(|key| key.columns.as_slice());
+    let key = match primary {
+        _ if columns.contains_key("id") => Some("id"),
+        Some([only]) => Some(only.as_str()),
+        _ => None,
+    };
     Ok(Some(TableModel {
         name: name.clone(),
+        key: key.and_then(|key| key.parse().ok()),
+        constraints: keys
+            .into_iter()
+            .map(|key| (key.name, key.columns))
+            .collect(),
         columns,
     }))
 }

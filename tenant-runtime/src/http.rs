@@ -8,6 +8,7 @@ pub mod events;
 pub mod extract;
 pub mod login;
 pub mod portal;
+pub mod records;
 pub mod router;
 pub mod routes;
 pub mod session;

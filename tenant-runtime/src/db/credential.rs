@@ -42,3 +42,38 @@ pub async fn put(
     .await
     .map(drop)
 }
+
+/// The subject has another login now. A left-over of an earlier holder of that login goes.
+pub async fn rename(
+    connection: &mut PgConnection,
+    subject: Subject,
+    old: &str,
+    new: &str,
+) -> sqlx::Result<()> {
+    remove(connection, subject, new).await?;
+    sqlx::query!(
+        "UPDATE gotrs_credential SET login = $3 WHERE subject_kind = $1 AND login = $2",
+        subject.as_str(),
+        old,
+        new
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}
+
+/// The subject is gone.
+pub async fn remove(
+    connection: &mut PgConnection,
+    subject: Subject,
+    login: &str,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "DELETE FROM gotrs_credential WHERE subject_kind = $1 AND login = $2",
+        subject.as_str(),
+        login
+    )
+    .execute(connection)
+    .await
+    .map(drop)
+}

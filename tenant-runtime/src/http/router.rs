@@ -5,7 +5,7 @@ use service_kit::pages::{ErrorPages, assets, error_pages, security_headers};
 
 use crate::app::AppState;
 use crate::http::routes::Routes;
-use crate::http::{api_auth, csrf, events, login, portal, session};
+use crate::http::{api_auth, csrf, events, login, portal, records, session};
 
 /// All routes, as a list that tests hold against the table of who may call what.
 pub fn routes() -> Routes {
@@ -21,6 +21,15 @@ pub fn routes() -> Routes {
         .post("/api/v1/auth/refresh", api_auth::refresh)
         .post("/api/v1/auth/logout", api_auth::logout)
         .get("/api/v1/auth/me", api_auth::me)
+        // What a path below these means is the modules' business.
+        .get("/admin/{*path}", records::handle)
+        .post("/admin/{*path}", records::handle)
+        .put("/admin/{*path}", records::handle)
+        .delete("/admin/{*path}", records::handle)
+        .get("/api/v1/modules/{*path}", records::handle)
+        .post("/api/v1/modules/{*path}", records::handle)
+        .put("/api/v1/modules/{*path}", records::handle)
+        .delete("/api/v1/modules/{*path}", records::handle)
 }
 
 /// The whole server.

@@ -1,0 +1,216 @@
+//! What lambdas reach of the tenant's database: reading, through the lambda role.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use futures_util::TryStreamExt as _;
+use module_engine::host::{Host, HostError, LogLevel, Query, Rows, Tenant, User};
+use serde_json::Value;
+use sqlx::postgres::Postgres;
+use sqlx::{
+    Column as _, Either, Executor as _, PgPool, Row as _, Statement as _, Transaction,
+    TypeInfo as _,
+};
+use tokio::runtime::Handle;
+
+use crate::app::App;
+use crate::data::{author_sql, sql};
+use crate::http::extract::Agent;
+
+/// What an invocation sees: one transaction that only reads, opened by the first query and rolled back at the end.
+pub struct PgHost {
+    pool: PgPool,
+    runtime: Handle,
+    transaction: Mutex<Option<Transaction<'static, Postgres>>>,
+    module: String,
+    user: Option<User>,
+    tenant: Tenant,
+    now: DateTime<Utc>,
+    entropy: [u8; 32],
+}
+
+impl PgHost {
+    /// For one invocation of a lambda of `module` on behalf of `agent`. Call it inside of the runtime.
+    pub fn new(app: &App, module: &str, agent: &Agent) -> Self {
+        let account = &agent.account;
+        Self {
+            pool: app.lambda_database.clone(),
+            runtime: Handle::current(),
+            transaction: Mutex::new(None),
+            module: module.to_owned(),
+            user: Some(User {
+                id: i64::from(account.id),
+                login: account.login.clone(),
+                name: account.name.clone(),
+                groups: account.permissions.groups().map(str::to_owned).collect(),
+            }),
+            tenant: Tenant {
+                slug: app.tenant.slug.to_string(),
+                name: app.tenant.name.clone(),
+            },
+            now: app.clock.now(),
+            entropy: rand::random(),
+        }
+    }
+
+    async fn run(&self, query: &Query<'_>) -> Result<Rows, HostError> {
+        let checked = author_sql::check_query(query.sql).map_err(HostError::Refused)?;
+        let held = self.transaction.lock().map_err(|_| unavailable())?.take();
+        let mut transaction = match held {
+            Some(transaction) => transaction,
+            None => self
+                .pool
+                .begin_with("BEGIN READ ONLY")
+                .await
+                .map_err(|error| failed(&error))?,
+        };
+        let rows = read(&mut transaction, &checked, query).await;
+        match rows {
+            // After an error the transaction is of no use; dropping it rolls back.
+            Err(error) => Err(error),
+            Ok(rows) => {
+                *self.transaction.lock().map_err(|_| unavailable())? = Some(transaction);
+                Ok(rows)
+            }
+        }
+    }
+}
+
+async fn read(
+    transaction: &mut Transaction<'static, Postgres>,
+    checked: &str,
+    query: &Query<'_>,
+) -> Result<Rows, HostError> {
+    let left = query.deadline.saturating_duration_since(Instant::now());
+    let milliseconds = u64::try_from(left.as_millis())
+        .unwrap_or(u64::MAX)
+        .clamp(1, 60_000);
+    sql::statement_timeout(milliseconds)
+        .query()
+        .execute(&mut **transaction)
+        .await
+        .map_err(|error| failed(&error))?;
+    let described = sql::Statement::new(checked);
+    let statement = (&mut **transaction)
+        .prepare(sqlx::SqlSafeStr::into_sql_str(described.sql()))
+        .await
+        .map_err(|error| failed(&error))?;
+    let types: Vec<String> = match statement.parameters() {
+        Some(Either::Left(types)) => types
+            .iter()
+            .map(|kind| kind.name().to_lowercase())
+            .collect(),
+        _ => Vec::new(),
+    };
+    if types.len() != query.args.len() {
+        return Err(HostError::Refused(format!(
+            "the query has {} parameters and was given {} values",
+            types.len(),
+            query.args.len()
+        )));
+    }
+    let columns: Vec<String> = statement
+        .columns()
+        .iter()
+        .map(|column| column.name().to_owned())
+        .collect();
+    drop(statement);
+    let cast = author_sql::cast_parameters(checked, &types).map_err(HostError::Refused)?;
+    let values = query.args.iter().map(parameter).collect();
+    // One more than allowed tells that there are too many.
+    let wrapped = sql::author_rows(&cast, values, i64::from(query.max_rows) + 1);
+    let mut answer = Rows {
+        columns,
+        rows: Vec::new(),
+    };
+    let mut bytes: u64 = 0;
+    let mut stream = wrapped.query().fetch(&mut **transaction);
+    while let Some(row) = stream.try_next().await.map_err(|error| failed(&error))? {
+        let text: &str = row.try_get(0).map_err(|error| failed(&error))?;
+        bytes = bytes.saturating_add(u64::try_from(text.len()).unwrap_or(u64::MAX));
+        if bytes > query.max_bytes {
+            return Err(HostError::TooManyBytes);
+        }
+        if answer.rows.len() >= usize::try_from(query.max_rows).unwrap_or(usize::MAX) {
+            return Err(HostError::TooManyRows);
+        }
+        let Ok(Value::Object(mut row)) = serde_json::from_str(text) else {
+            return Err(unavailable());
+        };
+        answer.rows.push(
+            answer
+                .columns
+                .iter()
+                .map(|column| row.remove(column).unwrap_or_default())
+                .collect(),
+        );
+    }
+    Ok(answer)
+}
+
+fn parameter(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}
+
+/// What the author may read: the server's own words about the query, nothing about where the server is.
+fn failed(error: &sqlx::Error) -> HostError {
+    match error {
+        sqlx::Error::Database(error) if error.code().as_deref() == Some("57014") => {
+            HostError::Deadline
+        }
+        sqlx::Error::Database(error) => HostError::Refused(error.message().to_owned()),
+        other => {
+            tracing::error!(error = %service_kit::Chain(other), "a query of a lambda failed");
+            unavailable()
+        }
+    }
+}
+
+fn unavailable() -> HostError {
+    HostError::Failed("the database does not answer".to_owned())
+}
+
+impl Host for PgHost {
+    fn query(&self, query: &Query<'_>) -> Result<Rows, HostError> {
+        let left = query
+            .deadline
+            .saturating_duration_since(Instant::now())
+            .max(Duration::from_millis(1));
+        self.runtime.block_on(async {
+            tokio::time::timeout(left, self.run(query))
+                .await
+                .unwrap_or(Err(HostError::Deadline))
+        })
+    }
+
+    fn log(&self, level: LogLevel, message: &str) {
+        // What tenants log is theirs; only how much and from where is ours.
+        tracing::debug!(module.name = %self.module, lambda.level = ?level, bytes = message.len(), "a lambda logged");
+    }
+
+    fn translate(&self, _key: &str) -> Option<String> {
+        // Pages are in English; module texts carry their fallbacks.
+        None
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    fn user(&self) -> Option<User> {
+        self.user.clone()
+    }
+
+    fn tenant(&self) -> Tenant {
+        self.tenant.clone()
+    }
+
+    fn entropy(&self) -> [u8; 32] {
+        self.entropy
+    }
+}

@@ -1,0 +1,329 @@
+//! The only place where SQL text is made of names that a module gave. Pure: a request in, text and bound values out.
+//!
+//! Names come as [`SqlIdent`] (or from our own catalogue reading) and print quoted; values are bound, always as text, and cast to the
+//! column's type by the server. So one kind of bound value is enough for every type, and a wrong value is the server's error, not ours.
+
+use domain::identifier::SqlIdent;
+use module_spec::{Lookup, SortOrder};
+use sqlx::postgres::{PgArguments, Postgres};
+use sqlx::query::Query;
+
+use crate::data::TableModel;
+
+/// A value for a placeholder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bind {
+    /// One value; `None` is NULL.
+    One(Option<String>),
+    /// A list, for `= ANY`.
+    Many(Vec<String>),
+}
+
+/// Text and values of one statement.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Statement {
+    /// With `$1` placeholders.
+    pub text: String,
+    /// Their values in order.
+    pub binds: Vec<Bind>,
+}
+
+impl Statement {
+    /// A statement without values so far.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            binds: Vec::new(),
+        }
+    }
+
+    /// Ready to be executed.
+    #[expect(
+        clippy::disallowed_types,
+        reason = "the one place; see the head of this file"
+    )]
+    pub fn query(&self) -> Query<'_, Postgres, PgArguments> {
+        let mut query = sqlx::query(sqlx::AssertSqlSafe(self.text.clone()));
+        for bind in &self.binds {
+            query = match bind {
+                Bind::One(value) => query.bind(value.clone()),
+                Bind::Many(values) => query.bind(values.clone()),
+            };
+        }
+        query
+    }
+
+    /// The text alone, to ask the server which types its parameters have.
+    #[expect(
+        clippy::disallowed_types,
+        reason = "the one place; see the head of this file"
+    )]
+    pub fn sql(&self) -> sqlx::AssertSqlSafe<String> {
+        sqlx::AssertSqlSafe(self.text.clone())
+    }
+
+    fn push(&mut self, text: &str) {
+        self.text.push_str(text);
+    }
+
+    /// Binds a value and gives its placeholder.
+    fn bind(&mut self, bind: Bind) -> String {
+        self.binds.push(bind);
+        format!("${}", self.binds.len())
+    }
+
+    fn bind_text(&mut self, value: impl Into<String>) -> String {
+        self.bind(Bind::One(Some(value.into())))
+    }
+}
+
+/// A column of the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// Which column of the table.
+    pub column: SqlIdent,
+    /// Key in the answer.
+    pub name: String,
+}
+
+/// What a list is narrowed by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// The column is this value (as text).
+    Is(SqlIdent, String),
+    /// The column is one of these.
+    OneOf(SqlIdent, Vec<String>),
+    /// The column contains this text.
+    Contains(SqlIdent, String),
+    /// Any of the columns contains this text.
+    Search(Vec<SqlIdent>, String),
+    /// Not before this day.
+    From(SqlIdent, String),
+    /// Not after this day.
+    Until(SqlIdent, String),
+    /// The column is not this value (as text).
+    IsNot(SqlIdent, String),
+}
+
+/// Rows as JSON texts: one column `row`. With `_key` in each, the value that tells records apart.
+pub fn select(
+    table: &TableModel,
+    key: &SqlIdent,
+    outputs: &[Output],
+    conditions: &[Condition],
+    order: Option<(&SqlIdent, SortOrder)>,
+    window: Option<(i64, i64)>,
+) -> Statement {
+    let mut statement = Statement::new("SELECT row_to_json(r)::text AS row FROM (SELECT ");
+    statement.push(&format!("t.{key}::text AS \"_key\""));
+    for Output { column, name } in outputs {
+        // A numeric as JSON number would lose its last zeros, and digits beyond what a float holds.
+        let cast = match table
+            .columns
+            .get(column.as_str())
+            .map(|column| column.type_name.as_str())
+        {
+            Some("numeric" | "bytea") => "::text",
+            _ => "",
+        };
+        statement.push(&format!(", t.{column}{cast} AS {}", quoted(name)));
+    }
+    statement.push(&format!(" FROM {} t", table.name));
+    narrow(&mut statement, conditions);
+    statement.push(" ORDER BY ");
+    if let Some((column, order)) = order.filter(|(column, _)| *column != key) {
+        statement.push(&format!("t.{column}{}, t.{key}", direction(order)));
+    } else {
+        let order = order.map_or(SortOrder::Asc, |(_, order)| order);
+        statement.push(&format!("t.{key}{}", direction(order)));
+    }
+    if let Some((limit, offset)) = window {
+        // Numbers of our own, not text of anybody.
+        statement.push(&format!(" LIMIT {limit} OFFSET {offset}"));
+    }
+    statement.push(") r");
+    statement
+}
+
+fn direction(order: SortOrder) -> &'static str {
+    match order {
+        SortOrder::Asc => "",
+        SortOrder::Desc => " DESC NULLS LAST",
+    }
+}
+
+/// How many rows there are.
+pub fn count(table: &TableModel, conditions: &[Condition]) -> Statement {
+    let mut statement = Statement::new(format!("SELECT count(*) AS total FROM {} t", table.name));
+    narrow(&mut statement, conditions);
+    statement
+}
+
+fn narrow(statement: &mut Statement, conditions: &[Condition]) {
+    for (at, condition) in conditions.iter().enumerate() {
+        statement.push(if at == 0 { " WHERE " } else { " AND " });
+        let text = match condition {
+            Condition::Is(column, value) => {
+                let value = statement.bind_text(value);
+                format!("t.{column}::text = {value}")
+            }
+            Condition::IsNot(column, value) => {
+                let value = statement.bind_text(value);
+                format!("t.{column}::text <> {value}")
+            }
+            Condition::OneOf(column, values) => {
+                let values = statement.bind(Bind::Many(values.clone()));
+                format!("t.{column}::text = ANY ({values})")
+            }
+            Condition::Contains(column, part) => {
+                let part = statement.bind_text(pattern(part));
+                format!("t.{column}::text ILIKE {part}")
+            }
+            Condition::Search(columns, part) => {
+                let part = statement.bind_text(pattern(part));
+                let any: Vec<String> = columns
+                    .iter()
+                    .map(|column| format!("t.{column}::text ILIKE {part}"))
+                    .collect();
+                format!("({})", any.join(" OR "))
+            }
+            Condition::From(column, day) => {
+                let day = statement.bind_text(day);
+                format!("t.{column} >= {day}::date")
+            }
+            Condition::Until(column, day) => {
+                let day = statement.bind_text(day);
+                format!("t.{column} < {day}::date + 1")
+            }
+        };
+        statement.push(&text);
+    }
+}
+
+/// `%part%`, with what LIKE would read as its own signs made literal.
+fn pattern(part: &str) -> String {
+    let escaped = part
+        .replace('\\', r"\\")
+        .replace('%', r"\%")
+        .replace('_', r"\_");
+    format!("%{escaped}%")
+}
+
+/// A value for a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// Which column.
+    pub column: SqlIdent,
+    /// As text; `None` is NULL.
+    pub value: Option<String>,
+}
+
+/// Adds a row and answers its key as `key`.
+pub fn insert(table: &TableModel, key: &SqlIdent, assignments: &[Assignment]) -> Statement {
+    let columns: Vec<String> = assignments.iter().map(|it| it.column.to_string()).collect();
+    let mut statement = Statement::new(format!("INSERT INTO {} ", table.name));
+    if assignments.is_empty() {
+        statement.push("DEFAULT VALUES");
+    } else {
+        let values: Vec<String> = assignments
+            .iter()
+            .map(|it| typed(&mut statement, table, it))
+            .collect();
+        statement.push(&format!(
+            "({}) VALUES ({})",
+            columns.join(", "),
+            values.join(", ")
+        ));
+    }
+    statement.push(&format!(" RETURNING {key}::text AS key"));
+    statement
+}
+
+/// Changes one row; answers its (new) key as `key`.
+pub fn update(
+    table: &TableModel,
+    key: &SqlIdent,
+    id: &str,
+    assignments: &[Assignment],
+) -> Statement {
+    let mut statement = Statement::new(format!("UPDATE {} SET ", table.name));
+    let sets: Vec<String> = assignments
+        .iter()
+        .map(|it| format!("{} = {}", it.column, typed(&mut statement, table, it)))
+        .collect();
+    statement.push(&sets.join(", "));
+    let id = statement.bind_text(id);
+    statement.push(&format!(
+        " WHERE {key}::text = {id} RETURNING {key}::text AS key"
+    ));
+    statement
+}
+
+/// Removes one row.
+pub fn delete(table: &TableModel, key: &SqlIdent, id: &str) -> Statement {
+    let mut statement = Statement::new(format!("DELETE FROM {}", table.name));
+    let id = statement.bind_text(id);
+    statement.push(&format!(" WHERE {key}::text = {id}"));
+    statement
+}
+
+/// `$1::"int4"`: text becomes what the column holds.
+fn typed(statement: &mut Statement, table: &TableModel, assignment: &Assignment) -> String {
+    let value = statement.bind(Bind::One(assignment.value.clone()));
+    match table.columns.get(assignment.column.as_str()) {
+        Some(column) => format!("{value}::{}", quoted(&column.type_name)),
+        None => value,
+    }
+}
+
+/// Texts of looked-up values: columns `key` and `display`.
+pub fn lookup_texts(lookup: &Lookup, keys: Vec<String>) -> Statement {
+    let mut statement = Statement::default();
+    let keys = statement.bind(Bind::Many(keys));
+    statement.push(&format!(
+        "SELECT {key}::text AS key, {display}::text AS display FROM {table} WHERE {key}::text = ANY ({keys})",
+        key = lookup.key(),
+        display = lookup.display(),
+        table = lookup.table(),
+    ));
+    statement
+}
+
+/// Values to choose from: columns `key` and `display`. `condition` is the author's, checked and printed anew.
+pub fn lookup_choices(lookup: &Lookup, condition: Option<&str>, most: usize) -> Statement {
+    let narrowed = condition.map_or_else(String::new, |condition| format!(" WHERE ({condition})"));
+    Statement::new(format!(
+        "SELECT {key}::text AS key, {display}::text AS display FROM {table}{narrowed} ORDER BY {display} LIMIT {most}",
+        key = lookup.key(),
+        display = lookup.display(),
+        table = lookup.table(),
+    ))
+}
+
+/// Values of a column that occur: columns `key` and `display`.
+pub fn distinct(table: &SqlIdent, column: &SqlIdent, most: usize) -> Statement {
+    Statement::new(format!(
+        "SELECT DISTINCT {column}::text AS key, {column}::text AS display FROM {table} WHERE {column} IS NOT NULL ORDER BY 1 LIMIT {most}"
+    ))
+}
+
+/// Rows of an author's query (checked and printed anew) as JSON texts, at most `most`: column `row`.
+pub fn author_rows(query: &str, values: Vec<Option<String>>, most: i64) -> Statement {
+    Statement {
+        text: format!("SELECT row_to_json(q)::text AS row FROM ({query}) q LIMIT {most}"),
+        binds: values.into_iter().map(Bind::One).collect(),
+    }
+}
+
+/// For the rest of the transaction.
+pub fn statement_timeout(milliseconds: u64) -> Statement {
+    Statement::new(format!("SET LOCAL statement_timeout = {milliseconds}"))
+}
+
+/// A name that is not from a module but from the catalogue or our own code.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,29 @@
+//! How long to wait after failures.
+
+use std::time::Duration;
+
+/// First pause; a single failure is repaired before anybody notices.
+const FIRST: Duration = Duration::from_millis(100);
+/// Longest pause; the same inputs are not tried for ever at full speed.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// The pause after so many failures in a row. `jitter` is in 0..=1 and spreads tenants that failed together.
+pub(crate) fn pause(failures: u32, jitter: f64) -> Duration {
+    let doubled = FIRST
+        .saturating_mul(2_u32.saturating_pow(failures.saturating_sub(1)))
+        .min(LONGEST);
+    doubled.mul_f64(0.75 + 0.25 * jitter.clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_a_bound_and_jitter_only_shortens() {
+        assert_eq!(pause(1, 1.0), Duration::from_millis(100));
+        assert_eq!(pause(1, 0.0), Duration::from_millis(75));
+        assert_eq!(pause(4, 1.0), Duration::from_millis(800));
+        assert_eq!(pause(99, 1.0), LONGEST);
+    }
+}

@@ -55,20 +55,33 @@ async fn listen(state: &AppState) -> Result<std::convert::Infallible, sqlx::Erro
         .await?;
     // What happened while nobody listened.
     look(state).await;
+    // Side by side, not in turns: a read that is given up in its middle would lose what it has read.
+    tokio::select! {
+        error = hear(state, &mut listener) => error,
+        never = look_now_and_then(state) => match never {},
+    }
+}
+
+async fn hear(
+    state: &AppState,
+    listener: &mut PgListener,
+) -> Result<std::convert::Infallible, sqlx::Error> {
+    loop {
+        match listener.try_recv().await? {
+            Some(notification) => pass_on(state, &notification),
+            // The connection was lost; the next call makes another one.
+            None => look(state).await,
+        }
+    }
+}
+
+async fn look_now_and_then(state: &AppState) -> std::convert::Infallible {
     let mut period = tokio::time::interval(LOOK_PERIOD);
     period.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        tokio::select! {
-            heard = listener.try_recv() => match heard? {
-                Some(notification) => pass_on(state, &notification),
-                // The connection was lost; the next call makes another one.
-                None => look(state).await,
-            },
-            _ = period.tick() => {
-                look(state).await;
-                forget(state).await;
-            }
-        }
+        period.tick().await;
+        look(state).await;
+        forget(state).await;
     }
 }
 

@@ -15,4 +15,4 @@ pub mod registry;
 pub mod upload;
 pub mod watch;
 
-pub use check::{CheckReport, TestReport, Tests, check_source, render, start_engine};
+pub use check::{CheckReport, TestReport, Tests, check_source, name_in, render, start_engine};

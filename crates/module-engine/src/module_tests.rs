@@ -54,7 +54,8 @@ pub fn run_tests(module: &CompiledModule) -> Vec<TestOutcome> {
         .collect()
 }
 
-fn run_test(module: &CompiledModule, test: &TestCase) -> TestOutcome {
+/// Runs one test of `module`, at most as long as one invocation may take.
+pub fn run_test(module: &CompiledModule, test: &TestCase) -> TestOutcome {
     let mut host = DryRunHost::new();
     for fixture in test.fixtures() {
         host = host.with_fixture(fixture.contains(), fixture.rows());

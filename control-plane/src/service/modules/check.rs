@@ -1,14 +1,14 @@
 //! Whether a module file is good: the same question for an upload and for `gotrs module check`, answered the same way.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use domain::diagnostic::{Diagnostic, Severity};
 use domain::name::ModuleName;
 use module_engine::compiled::CompiledModule;
 use module_engine::engine::{Engine, EngineOptions, StartEngineError};
 use module_engine::host::LogLevel;
-use module_engine::module_tests::{TestOutcome, run_tests};
+use module_engine::module_tests::{TestOutcome, run_test};
 use module_spec::ModuleSpec;
 use serde::Serialize;
 
@@ -20,6 +20,9 @@ pub enum Tests {
     /// They are not looked at.
     Skip,
 }
+
+/// What all tests of a module may take together: an upload must not hold a thread for as long as its author likes.
+const TESTS_BUDGET: Duration = Duration::from_secs(8);
 
 /// Everything that is known of a file without a tenant.
 #[derive(Debug, Clone)]
@@ -110,13 +113,7 @@ pub fn check_source(
     match CompiledModule::compile(engine, Arc::clone(&spec)) {
         Err(findings) => diagnostics.extend(findings),
         Ok(module) if tests == Tests::Run => {
-            let outcomes = run_tests(&module);
-            diagnostics.extend(
-                outcomes
-                    .iter()
-                    .filter_map(|outcome| failure(&spec, outcome)),
-            );
-            reports = outcomes.into_iter().map(report).collect();
+            reports = run_tests(&module, TESTS_BUDGET, &mut diagnostics);
         }
         Ok(_) => {}
     }
@@ -126,6 +123,41 @@ pub fn check_source(
         tests: reports,
         spec: Some(spec),
     }
+}
+
+/// Runs tests until `budget` is used up; those that did not get their turn are one finding.
+fn run_tests(
+    module: &CompiledModule,
+    budget: Duration,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<TestReport> {
+    let spec = module.spec();
+    let started = Instant::now();
+    let mut reports = Vec::new();
+    for test in spec.tests() {
+        if started.elapsed() >= budget {
+            diagnostics.push(spec.finding_at(
+                &format!("tests[{}]", test.index()),
+                Severity::Error,
+                "tests-too-slow",
+                format!(
+                    "the tests took {} seconds and did not come to this one",
+                    budget.as_secs()
+                ),
+                Some("make them faster, or fewer".to_owned()),
+            ));
+            break;
+        }
+        let outcome = run_test(module, test);
+        diagnostics.extend(failure(spec, &outcome));
+        reports.push(report(outcome));
+    }
+    reports
+}
+
+/// The name that a file gives its module; `None` where the file has errors.
+pub fn name_in(source: &str) -> Option<ModuleName> {
+    module_spec::parse(source).0.map(|spec| spec.name().clone())
 }
 
 /// Findings as text for people, each with an excerpt of the file.

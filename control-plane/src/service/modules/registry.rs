@@ -7,6 +7,7 @@ use domain::id::TenantId;
 use domain::name::ModuleName;
 use module_engine::engine::{Engine, StartEngineError};
 use moka::sync::Cache;
+use tokio::sync::Semaphore;
 
 use blob_store::{BlobError, BlobKey, BlobStore};
 
@@ -16,6 +17,9 @@ use super::feed::Feed;
 /// Bytes of sources that are kept; they are read again for the difference to the next upload and for rollbacks.
 const SOURCES_KEPT_BYTES: u64 = 16 * 1024 * 1024;
 
+/// Half of the blocking sections that a process runs at once.
+const CHECKS_AT_ONCE: usize = 4;
+
 /// The registry's part of the application. Clones are the same.
 #[derive(Clone)]
 pub struct Registry {
@@ -23,6 +27,8 @@ pub struct Registry {
     pub engine: Arc<Engine>,
     /// Tells watchers that something changed.
     pub feed: Feed,
+    /// Checks at the same time: a check may take seconds, and the blocking pool has other work.
+    pub checks: Arc<Semaphore>,
     sources: Cache<Sha256Digest, Arc<str>>,
 }
 
@@ -61,6 +67,7 @@ impl Registry {
         Ok(Self {
             engine: start_engine()?,
             feed: Feed::default(),
+            checks: Arc::new(Semaphore::new(CHECKS_AT_ONCE)),
             sources: Cache::builder()
                 .max_capacity(SOURCES_KEPT_BYTES)
                 .weigher(|_, source: &Arc<str>| u32::try_from(source.len()).unwrap_or(u32::MAX))

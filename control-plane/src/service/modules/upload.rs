@@ -213,15 +213,16 @@ async fn run(
 }
 
 async fn check(state: &AppState, upload: &Upload) -> Result<CheckReport, RegistryError> {
+    let permit = Arc::clone(&state.modules.checks).acquire_owned().await;
     let engine = Arc::clone(&state.modules.engine);
-    let (name, source, tests) = (
-        upload.name.clone(),
-        Arc::clone(&upload.source),
-        upload.tests,
-    );
+    let name = upload.name.clone();
+    let source = Arc::clone(&upload.source);
+    let tests = upload.tests;
     state
         .tasks
         .spawn_blocking("check-module", move || {
+            // Held by the work, not by the request: who hangs up does not make room for another check.
+            let _permit = permit;
             check_source(&engine, Some(&name), &source, tests)
         })
         .await

@@ -17,7 +17,7 @@ use crate::postgres::{CONTROL_PLANE_DATABASE, CONTROL_PLANE_ROLE, Settings, TENA
 use crate::process::spawner::Spawner;
 
 /// `initdb` takes a second on an idle machine; a busy disk may take long to write it all down.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(2);
 
 /// Makes the cluster unless it is there.
 pub async fn ensure_cluster(settings: &Settings, spawner: &Spawner) -> anyhow::Result<()> {

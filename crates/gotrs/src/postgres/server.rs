@@ -23,11 +23,11 @@ use crate::process::{EndStep, end_process, send};
 pub const PORT: u16 = 5432;
 
 /// Recovery after a crash replays the log since the last checkpoint; that is seconds, on a slow disk minutes.
-const START_LIMIT: Duration = Duration::from_secs(120);
+const START_LIMIT: Duration = Duration::from_mins(2);
 /// How often the server's own word (`postmaster.pid`) is read while it starts.
 const POLL: Duration = Duration::from_millis(10);
 /// A server that lived this long was fine; what ends it then is a new misfortune, not the old one.
-const STABLE: Duration = Duration::from_secs(60);
+const STABLE: Duration = Duration::from_mins(1);
 /// Starts in a row that fail before the whole process gives up.
 const ATTEMPTS: u32 = 10;
 

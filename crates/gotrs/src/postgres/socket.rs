@@ -28,7 +28,7 @@ pub(crate) fn ensure_folder(settings: &Settings) -> anyhow::Result<()> {
         |account| account.uid,
     );
     ensure!(
-        found.is_dir() && found.uid() == owner && found.mode() & 0o077 == 0,
+        found.is_dir() && found.uid() == owner && found.mode() & 0o777 == 0o700,
         "{} exists and is not a private folder of user {owner}: remove it",
         folder.display()
     );

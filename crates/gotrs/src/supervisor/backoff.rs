@@ -5,7 +5,7 @@ use std::time::Duration;
 /// First pause; a single failure is repaired before anybody notices.
 const FIRST: Duration = Duration::from_millis(100);
 /// Longest pause; the same inputs are not tried for ever at full speed.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// The pause after so many failures in a row. `jitter` is in 0..=1 and spreads tenants that failed together.
 pub(crate) fn pause(failures: u32, jitter: f64) -> Duration {

@@ -78,7 +78,9 @@ fn print_fields(fields: &Map<String, Value>) -> String {
 }
 
 fn log(slug: &TenantSlug, line: &Line) {
-    let (message, fields) = (&line.message, &line.fields);
+    let message = &line.message;
+    // Nothing instead of an empty text.
+    let fields = Some(line.fields.as_str()).filter(|fields| !fields.is_empty());
     // A level is part of an event's static description, so each needs its own.
     macro_rules! event {
         ($level:expr) => {

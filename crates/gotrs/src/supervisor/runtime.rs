@@ -23,7 +23,7 @@ use crate::supervisor::decide::ServerSpec;
 use crate::supervisor::log;
 
 /// A start takes some 100 ms; a machine that starts a hundred of them at once is slow.
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 /// How often a starting server is asked whether it is ready.
 const PROBE_EVERY: Duration = Duration::from_millis(10);
 /// How long one probe may take.

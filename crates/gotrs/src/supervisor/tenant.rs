@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::supervisor::backoff;
 use crate::supervisor::decide::{
-    DatabaseStep, Known, Published, Server, ServerSpec, Wanted, Work, decide,
+    DatabaseStep, Known, Published, Server, ServerSpec, Target, Wanted, Work, decide,
 };
 use crate::supervisor::progress::{Activity, Progress, step_of};
 use crate::supervisor::runtime::{Event, Runtime, RuntimeSecrets, Start};
@@ -20,7 +20,7 @@ use crate::supervisor::shared::Shared;
 /// Failures in a row before a step counts as failed and the router says so; fewer are shown as work.
 const TROUBLE_AFTER: u32 = 3;
 /// A server that lived this long was fine; what ends it then is a new misfortune.
-const STABLE: Duration = Duration::from_secs(60);
+const STABLE: Duration = Duration::from_mins(1);
 
 /// One tenant as the supervisor works on it.
 pub(crate) struct Tenant {
@@ -95,18 +95,26 @@ impl Tenant {
                 self.perform(work).await;
             }
         }
-        // The database is stopped after us, so that requests under way can finish.
-        self.shared.routes.withdraw(self.current.tenant);
         if let Some(runtime) = self.runtime.take() {
+            if self.known.route.is_some() {
+                // Whoever still has a connection to the router is told to come back, not that there is no such tenant.
+                self.publish(Published {
+                    hosts: self.current.hosts.clone(),
+                    target: Target::Starting,
+                });
+            }
+            // The database is stopped after us, so that requests under way can finish.
             runtime.stop().await;
         }
     }
 
     fn take_desired(&mut self) {
-        if !self.desired.has_changed().unwrap_or(false) {
+        // Not `has_changed`: waiting for a change marks it as seen.
+        let latest = self.desired.borrow_and_update().clone();
+        if Arc::ptr_eq(&latest, &self.current) {
             return;
         }
-        self.current = self.desired.borrow_and_update().clone();
+        self.current = latest;
         self.known.forget_work();
         self.failures = 0;
         self.not_before = Instant::now();
@@ -191,7 +199,7 @@ impl Tenant {
                     error = format!("{error:#}"),
                     "a step of provisioning failed"
                 );
-                self.failed(Failure {
+                self.failed(&Failure {
                     step,
                     reason,
                     message: error.to_string(),
@@ -307,6 +315,7 @@ impl Tenant {
 
     async fn server_event(&mut self, event: Event) {
         self.start_permit = None;
+        let is_gone = matches!(event, Event::Exited(_));
         let reason = match event {
             Event::Ready(address) => {
                 if let Server::Starting(spec) = self.known.server.clone() {
@@ -333,13 +342,15 @@ impl Tenant {
             if runtime.age() > STABLE {
                 self.failures = 0;
             }
-            // Gone already, or hanging: it gets no second chance.
-            runtime.kill().await;
+            if !is_gone {
+                // It hangs: it gets no second chance.
+                runtime.kill().await;
+            }
             runtime.forget();
         }
         self.known.server = Server::Stopped;
         tracing::warn!(tenant.slug = %self.current.slug, "{reason}; starting it again");
-        self.failed(Failure {
+        self.failed(&Failure {
             step: ProvisionStep::Server,
             reason: "CrashLoop",
             message: reason,
@@ -376,7 +387,7 @@ impl Tenant {
         Ok(())
     }
 
-    fn failed(&mut self, failure: Failure) {
+    fn failed(&mut self, failure: &Failure) {
         self.failures += 1;
         let pause = backoff::pause(self.failures, rand::random());
         self.not_before = Instant::now() + pause;

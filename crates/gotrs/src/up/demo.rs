@@ -24,7 +24,7 @@ const MODULE_NAME: &str = "laptop";
 /// How long one request may take.
 const REQUEST_LIMIT: Duration = Duration::from_secs(30);
 /// How long a mail or a tenant may take to arrive; far above what is usual.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const POLL: Duration = Duration::from_millis(50);
 
 /// Makes the demo in the background and prints how to get in.

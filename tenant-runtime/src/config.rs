@@ -162,13 +162,18 @@ impl RuntimeConfig {
 }
 
 fn connect_options(name: SecretName, url: &SecretString) -> Result<PgConnectOptions, ConfigError> {
-    url.expose_secret()
-        .parse()
-        .map_err(|error: sqlx::Error| ConfigError::Invalid {
-            variable: name.variable,
-            problem: format!("not a PostgreSQL URL ({error})"),
-            example: name.example,
-        })
+    let text = url.expose_secret();
+    let wrong = |problem: String| ConfigError::Invalid {
+        variable: name.variable,
+        problem,
+        example: name.example,
+    };
+    // sqlx takes every scheme; what it says about a URL never holds the password.
+    if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
+        return Err(wrong("not a PostgreSQL URL".to_owned()));
+    }
+    text.parse()
+        .map_err(|error: sqlx::Error| wrong(format!("not a PostgreSQL URL ({error})")))
 }
 
 #[cfg(test)]

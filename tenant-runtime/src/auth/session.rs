@@ -318,6 +318,11 @@ async fn check_password(app: &App, attempt: Attempt<'_>) -> Result<AgentRow, Sig
         })
         .await
         .map_err(SignInError::Blocking)?;
+    let outcome = match verdict {
+        Verdict::Mismatch => "refused",
+        Verdict::Match | Verdict::MatchOldShape => "admitted",
+    };
+    metrics::counter!("sign_ins_total", "subject" => "agent", "outcome" => outcome).increment(1);
     let Some(agent) = agent.filter(|_| verdict != Verdict::Mismatch) else {
         return Err(SignInError::Wrong);
     };

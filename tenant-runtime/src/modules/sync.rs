@@ -333,6 +333,7 @@ impl Sync {
             findings = %loader::one_line(&diagnostics),
             "module refused, the last good version stays"
         );
+        metrics::counter!("modules_refused_total").increment(1);
         let refused = RefusedModule {
             sha256: reference.sha256,
             diagnostics,
@@ -379,6 +380,7 @@ impl Sync {
                 .iter()
                 .map(|(name, module)| (name.clone(), Arc::clone(module))),
         );
+        metrics::gauge!("modules_live").set(u32::try_from(live.len()).unwrap_or(u32::MAX));
         self.app
             .modules
             .publish(LoadedModules::new(self.generation, live));

@@ -2,6 +2,7 @@
 
 mod api_keys;
 mod components;
+mod errors;
 mod form;
 mod landing;
 mod mailbox;
@@ -36,6 +37,7 @@ pub fn templates() -> anyhow::Result<Pages> {
 pub fn router(state: &AppState) -> Router<AppState> {
     let router = Router::new()
         .route("/", get(landing::show))
+        .route("/docs/errors", get(errors::show))
         .route("/signup", get(signup::show).post(signup::submit))
         .route("/signup/check-mail", get(signup::check_mail))
         .route("/signup/resend", post(signup::resend))

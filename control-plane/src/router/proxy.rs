@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use domain::id::TenantId;
-use http::{HeaderValue, Request, StatusCode, Uri, Version, header, uri};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, Version, header, uri};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
@@ -109,11 +109,11 @@ impl Proxy {
             tracing::info_span!("route", request.id = %id, http.status = tracing::field::Empty);
         telemetry::continue_trace(&span, request.headers());
         let wants_page = accepts_html(request.headers());
+        let asset = wanted_asset(&request);
         let answer = async {
             match self.route(request.map(Body::new), client, &id).await {
                 Ok(response) => response,
-                Err(problem) if wants_page => (self.render_page)(&problem),
-                Err(problem) => problem.into_response(),
+                Err(problem) => self.refuse(problem, wants_page, asset),
             }
         };
         let mut response =
@@ -126,6 +126,21 @@ impl Proxy {
             response.headers_mut().insert(request_id::HEADER, value);
         }
         response
+    }
+
+    /// A page for people, a problem for programs. Style sheet and script of such a page come from here too: the tenant that
+    /// would serve them cannot be reached.
+    fn refuse(
+        &self,
+        problem: Problem,
+        wants_page: bool,
+        asset: Option<(String, HeaderMap)>,
+    ) -> Response {
+        match asset {
+            Some((name, headers)) => service_kit::pages::asset(&name, &headers),
+            None if wants_page => (self.render_page)(&problem),
+            None => problem.into_response(),
+        }
     }
 
     async fn route(
@@ -385,7 +400,14 @@ fn hold_while_streaming(body: Body, permit: Option<OwnedSemaphorePermit>) -> Bod
     }
 }
 
-fn accepts_html(headers: &http::HeaderMap) -> bool {
+/// The name of the page asset that is asked for, with the headers that matter to it.
+fn wanted_asset<B>(request: &Request<B>) -> Option<(String, HeaderMap)> {
+    let name = request.uri().path().strip_prefix("/assets/")?;
+    let safe = request.method().is_safe();
+    safe.then(|| (name.to_owned(), request.headers().clone()))
+}
+
+fn accepts_html(headers: &HeaderMap) -> bool {
     headers
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok())

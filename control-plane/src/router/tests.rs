@@ -215,6 +215,25 @@ async fn tenants_that_do_not_serve_have_their_own_status_and_code() {
 }
 
 #[tokio::test]
+async fn a_page_of_the_router_has_its_style_sheet() {
+    let acme = upstream(&Tasks::new(), "acme").await;
+    let stage = stage(vec![
+        route("acme", RouteTarget::Serving(vec![acme])),
+        route("slow", RouteTarget::Starting),
+    ])
+    .await;
+    let path = service_kit::pages::asset_path("app.css").unwrap();
+    for host in ["nobody.localhost", "slow.localhost"] {
+        let answer = stage.get(host, path).await;
+        assert_eq!(answer.status(), StatusCode::OK, "{host}");
+        assert_eq!(answer.headers()["content-type"], "text/css; charset=utf-8");
+    }
+    // A tenant that serves brings its own, of its own version.
+    let own = stage.get("acme.localhost", path).await;
+    assert!(!own.headers().contains_key("etag"));
+}
+
+#[tokio::test]
 async fn forged_and_hop_by_hop_headers_do_not_pass() {
     let tasks = Tasks::new();
     let acme = upstream(&tasks, "acme").await;

@@ -132,10 +132,8 @@ impl Pages {
         let mut context = variables(P::TEMPLATE, page)?;
         context.insert("request", request);
         let block = request.fragment.as_deref().map(|target| {
-            match self.inner.blocks.has(P::TEMPLATE, target) {
-                true => target,
-                false => "content",
-            }
+            let has_block = self.inner.blocks.has(P::TEMPLATE, target);
+            if has_block { target } else { "content" }
         });
         match block {
             Some(block) => self.inner.tera.render_block(P::TEMPLATE, block, &context),

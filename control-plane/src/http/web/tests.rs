@@ -1,5 +1,7 @@
 //! Every page is rendered with samples: a variable that is missing fails only then.
 
+use std::sync::LazyLock;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::diagnostic::{Diagnostic, Severity};
 use domain::id::{AccountId, ApiKeyId, RequestId, TenantId};
@@ -10,6 +12,7 @@ use service_kit::pages::{Page, RequestContext, Shell, User};
 
 use super::api_keys::ApiKeysPage;
 use super::components::{ComponentsPage, LONG_WORD};
+use super::errors::ErrorsPage;
 use super::mailbox::{MailPage, MailboxPage};
 use super::modules::{Finding, Head, ModulePage, ModulesPage, UploadPage};
 use super::sign_in::SignInPage;
@@ -21,6 +24,8 @@ use crate::service::api_keys::{ApiKey, Scope};
 use crate::service::modules::answer::VersionView;
 use crate::service::modules::live::{ModuleGenerations, ModuleStatus, ReplicaState, ReplicaStatus};
 use crate::service::tenants::TenantView;
+
+static PAGES: LazyLock<Pages> = LazyLock::new(|| templates().unwrap());
 
 fn now() -> DateTime<Utc> {
     DateTime::UNIX_EPOCH + TimeDelta::days(20_000)
@@ -55,11 +60,10 @@ fn contexts() -> Vec<RequestContext> {
 
 /// Renders a page in every context and checks what holds for all pages.
 fn check<P: Page>(page: &P) -> String {
-    let pages = templates().unwrap();
     let mut texts = contexts()
         .into_iter()
         .map(|context| {
-            pages
+            PAGES
                 .try_render(page, &context)
                 .unwrap_or_else(|error| panic!("{}: {}", P::TEMPLATE, service_kit::Chain(&error)))
         })
@@ -200,7 +204,7 @@ fn the_fragment_of_a_progress_page_is_the_element_that_is_replaced() {
         ..RequestContext::of_path("/tenants/acme/progress")
     };
     let page = ProgressPage::new(tenant(TenantPhase::Provisioning));
-    let text = templates().unwrap().try_render(&page, &context).unwrap();
+    let text = PAGES.try_render(&page, &context).unwrap();
     assert!(
         text.trim_start().starts_with("<div id=\"progress\""),
         "{text}"
@@ -318,6 +322,7 @@ fn pages_of_mail_and_components_render() {
         text.contains("href=\"http://localhost:8080/signup/verify?token=abc\""),
         "{text}"
     );
+    check(&ErrorsPage::new());
     check(&MailboxPage { mails: Vec::new() });
     check(&MailboxPage { mails: vec![mail] });
     check(&ComponentsPage::new(now(), 5));

@@ -1,5 +1,10 @@
 //! What templates can call besides Tera's own filters.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "the signatures that Tera asks for"
+)]
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use tera::{Kwargs, State, Tera, TeraResult, Value};
 

@@ -1,5 +1,6 @@
 //! Every route of the server.
 
+use axum::routing::any;
 use axum::{Router, middleware};
 use service_kit::pages::{ErrorPages, assets, error_pages, security_headers};
 
@@ -44,7 +45,8 @@ pub fn app(app: AppState) -> Router {
         .into_router()
         .with_state(app.clone())
         .merge(assets())
-        .fallback(no_such_page)
+        // A route and not a fallback: the middleware below brings its own fallback, which knows no pages.
+        .route("/{*path}", any(no_such_page))
         .layer(middleware::from_fn(csrf::protect))
         .layer(middleware::from_fn_with_state(errors, error_pages))
         .layer(middleware::from_fn_with_state(app, session::find_visitor))

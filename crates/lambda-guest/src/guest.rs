@@ -41,6 +41,11 @@ unsafe extern "C" {
     fn host_take(address: *mut u8);
 }
 
+/// Whether the host has said that the time is used up.
+fn is_interrupted() -> bool {
+    INTERRUPT.load(Ordering::Relaxed) != 0
+}
+
 /// Asks the host and waits for its answer.
 fn ask_host(operation: u32, request: &str) -> Vec<u8> {
     let length = host_call(operation, request.as_ptr(), request.len());
@@ -64,7 +69,7 @@ extern "C" fn guest_init() {
 fn try_init() -> Result<(), String> {
     let runtime = Runtime::new().map_err(|error| error.to_string())?;
     runtime.set_max_stack_size(STACK_BYTES);
-    runtime.set_interrupt_handler(Some(Box::new(|| INTERRUPT.load(Ordering::Relaxed) != 0)));
+    runtime.set_interrupt_handler(Some(Box::new(is_interrupted)));
     // Left out: Performance, WeakRef (time and garbage collection would show), DOMException.
     let context = Context::builder()
         .with::<intrinsic::Date>()
@@ -129,11 +134,13 @@ fn run(request: &[u8]) -> String {
         guest.context.with(|ctx| {
             let replied = dispatch(&ctx, guest, request);
             match replied.catch(&ctx) {
+                // Promises swallow the interruption; a reply that comes after it is too late all the same.
+                Ok(_) if is_interrupted() => "!".to_owned(),
                 Ok(reply) => format!("={reply}"),
-                Err(CaughtError::Exception(error)) if INTERRUPT.load(Ordering::Relaxed) != 0 => {
+                Err(CaughtError::Exception(error)) if is_interrupted() => {
                     format!("!{}", error.stack().unwrap_or_default())
                 }
-                Err(_) if INTERRUPT.load(Ordering::Relaxed) != 0 => "!".to_owned(),
+                Err(_) if is_interrupted() => "!".to_owned(),
                 Err(error) => format!("#{error}"),
             }
         })

@@ -175,6 +175,9 @@
     deleteProperty(global, name);
   }
 
+  // Setters of QuickJS's own, which freezing does not stop: an author's function would see our stacks.
+  for (const name of ['prepareStackTrace', 'stackTraceLimit']) deleteProperty(Error, name);
+
   // The four constructors that make code from text; each function can reach one of them.
   function NoFunction() {
     throw new TypeError('code cannot be made from text here');
@@ -220,7 +223,9 @@
   overridable(Object.prototype, ['constructor', 'hasOwnProperty', 'toLocaleString', 'toString', 'valueOf']);
   overridable(Array.prototype, ['toString']);
   overridable(Date.prototype, ['toString']);
-  for (const kind of [Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError, AggregateError]) {
+  for (const kind of [
+    Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError, AggregateError, InternalError, SuppressedError,
+  ]) {
     overridable(kind.prototype, ['constructor', 'message', 'name', 'toString']);
   }
 

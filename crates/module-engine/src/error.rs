@@ -30,6 +30,30 @@ pub enum InvokeError {
     Internal(String),
 }
 
+impl InvokeError {
+    /// What went wrong, without the place.
+    pub fn message(&self) -> String {
+        match self {
+            Self::Limit(error) => LimitError {
+                position: None,
+                ..error.clone()
+            }
+            .to_string(),
+            Self::Script(error) => error.message.clone(),
+            other => other.to_string(),
+        }
+    }
+
+    /// Where in the YAML file, when that is known.
+    pub fn position(&self) -> Option<&Position> {
+        match self {
+            Self::Limit(error) => error.position.as_ref(),
+            Self::Script(error) => error.position.as_ref(),
+            _ => None,
+        }
+    }
+}
+
 /// A limit that an invocation ran into.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LimitError {

@@ -88,16 +88,9 @@ fn run_target(
 ) -> Result<Value, TestFailure> {
     let item = test.item();
     let limits = LambdaLimits::DEFAULT;
-    let failed = |error: InvokeError| {
-        let position = match &error {
-            InvokeError::Script(error) => error.position.clone(),
-            InvokeError::Limit(error) => error.position.clone(),
-            _ => None,
-        };
-        TestFailure {
-            message: error.to_string(),
-            position,
-        }
+    let failed = |error: InvokeError| TestFailure {
+        message: error.message(),
+        position: error.position().cloned(),
     };
     match test.target() {
         TestTarget::Field(name) => {

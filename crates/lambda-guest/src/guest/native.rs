@@ -4,7 +4,7 @@ use rquickjs::context::EvalOptions;
 use rquickjs::function::Func;
 use rquickjs::{Ctx, Exception, Object, Value};
 
-use super::{ask_host, crypto, random};
+use super::{ask_host, crypto, is_interrupted, random};
 
 /// What the host can be asked. The numbers are the protocol; the other side is `module-engine/src/session.rs`.
 #[derive(Clone, Copy)]
@@ -52,7 +52,7 @@ fn host(ctx: Ctx<'_>, operation: u32, request: String) -> rquickjs::Result<Strin
 
 /// Runs what promises wait for. Ends when nothing is left, or with the invocation.
 fn run_jobs(ctx: Ctx<'_>) {
-    while ctx.execute_pending_job() {}
+    while !is_interrupted() && ctx.execute_pending_job() {}
 }
 
 /// How deep arrays and objects are nested in a JSON text.

@@ -77,7 +77,7 @@ fn a_hook_that_throws_is_an_error_and_one_that_is_not_there_does_nothing() {
         .unwrap_err();
     assert_eq!(
         error.to_string(),
-        "Error: no (hooks.before_save, line 11, column 26)"
+        "Error: no (hooks.before_save, line 11, column 27)"
     );
     assert_eq!(
         module

@@ -29,9 +29,9 @@ fn findings(lambda: &str) -> Vec<(u32, u32, String)> {
 #[test]
 fn syntax_errors_stand_where_they_are() {
     for (lambda, line) in [
-        ("return 1 +", 8),
+        ("return 1 +", 7),
         ("let a = 1;\nlet a = 2;\nreturn a", 8),
-        ("if (item.name) {\nreturn 1", 9),
+        ("if (item.name) {\nreturn 1", 8),
         ("const x = 'a\nreturn x", 7),
         ("return await 1", 7),
         ("}); globalThis.x = 1; (function () {", 7),
@@ -41,10 +41,7 @@ fn syntax_errors_stand_where_they_are() {
         let found = findings(lambda);
         assert_eq!(found.len(), 1, "{lambda}");
         let (found_line, column, message) = &found[0];
-        assert!(
-            (line..=line + 1).contains(found_line),
-            "{lambda}: {found:?}"
-        );
+        assert_eq!(*found_line, line, "{lambda}: {found:?}");
         assert!(
             *column >= 1
                 && message.starts_with("this lambda is not valid JavaScript: SyntaxError: "),
@@ -165,5 +162,5 @@ fn a_lambda_in_quotes_has_places_too() {
     };
     let position = error.position.unwrap();
     assert_eq!(position.line, 5);
-    assert!((44..=55).contains(&position.column), "{position}");
+    assert!((27..=55).contains(&position.column), "{position}");
 }

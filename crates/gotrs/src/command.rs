@@ -26,6 +26,7 @@ pub struct Cli {
 pub enum Command {
     /// Start everything on this machine and stay in the foreground
     Up(Box<UpCommand>),
+    /// What is asked of a control plane
     #[command(flatten)]
     Remote(RemoteCommand),
     /// Print a completion script for a shell

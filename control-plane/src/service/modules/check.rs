@@ -167,13 +167,18 @@ pub fn render(file_name: &str, source: &str, findings: &[Diagnostic]) -> String 
 
 fn failure(spec: &ModuleSpec, outcome: &TestOutcome) -> Option<Diagnostic> {
     let failure = outcome.failure.as_ref()?;
-    Some(spec.finding_at(
-        &format!("tests[{}]", outcome.index),
-        Severity::Error,
-        "test-failed",
-        format!("the test \"{}\" failed: {}", outcome.name, failure.message),
-        None,
-    ))
+    Some(
+        spec.finding_at(
+            &format!("tests[{}]", outcome.index),
+            Severity::Error,
+            "test-failed",
+            format!("the test \"{}\" failed: {}", outcome.name, failure.message),
+            failure
+                .position
+                .as_ref()
+                .map(|position| format!("it comes from {position}")),
+        ),
+    )
 }
 
 fn report(outcome: TestOutcome) -> TestReport {

@@ -26,6 +26,7 @@ pub enum ModuleCommand {
         /// Do not run the modules' own tests
         #[arg(long)]
         no_tests: bool,
+        /// How results are shown
         #[command(flatten)]
         output: OutputArgs,
     },
@@ -34,6 +35,7 @@ pub enum ModuleCommand {
         /// Module files, or folders with them
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
+        /// How results are shown
         #[command(flatten)]
         output: OutputArgs,
     },
@@ -44,8 +46,10 @@ pub enum ModuleCommand {
         /// Module files, or folders with them
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
+        /// How files are uploaded
         #[command(flatten)]
         options: PushArgs,
+        /// Which server, and how results are shown
         #[command(flatten)]
         remote: RemoteArgs,
     },
@@ -55,8 +59,10 @@ pub enum ModuleCommand {
         tenant: TenantSlug,
         /// The folder
         folder: PathBuf,
+        /// How files are uploaded
         #[command(flatten)]
         options: PushArgs,
+        /// Which server, and how results are shown
         #[command(flatten)]
         remote: RemoteArgs,
     },
@@ -64,6 +70,7 @@ pub enum ModuleCommand {
     List {
         /// The tenant's slug
         tenant: TenantSlug,
+        /// Which server, and how results are shown
         #[command(flatten)]
         remote: RemoteArgs,
     },
@@ -73,6 +80,7 @@ pub enum ModuleCommand {
         tenant: TenantSlug,
         /// The module's name
         name: ModuleName,
+        /// Which server, and how results are shown
         #[command(flatten)]
         remote: RemoteArgs,
     },
@@ -84,8 +92,10 @@ pub enum ModuleCommand {
         name: ModuleName,
         /// The version, as `gotrs module versions` lists it
         version: u32,
+        /// Whether to wait for runtimes
         #[command(flatten)]
         wait: WaitArgs,
+        /// Which server, and how results are shown
         #[command(flatten)]
         remote: RemoteArgs,
     },
@@ -95,8 +105,10 @@ pub enum ModuleCommand {
         tenant: TenantSlug,
         /// The module's name
         name: ModuleName,
+        /// Whether to wait for runtimes
         #[command(flatten)]
         wait: WaitArgs,
+        /// Which server, and how results are shown
         #[command(flatten)]
         remote: RemoteArgs,
     },
@@ -106,6 +118,7 @@ pub enum ModuleCommand {
         tenant: TenantSlug,
         /// The module's name
         name: ModuleName,
+        /// Which server, and how results are shown
         #[command(flatten)]
         remote: RemoteArgs,
     },
@@ -123,6 +136,7 @@ pub struct PushArgs {
     /// Allow to drop or narrow what records hold
     #[arg(long)]
     allow_destructive: bool,
+    /// Whether to wait for runtimes
     #[command(flatten)]
     wait: WaitArgs,
 }

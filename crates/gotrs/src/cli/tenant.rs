@@ -15,6 +15,7 @@ use super::{RemoteArgs, Verdict};
 pub enum TenantCommand {
     /// List your tenants
     List {
+        /// Which server, and how results are shown
         #[command(flatten)]
         remote: RemoteArgs,
     },
@@ -22,6 +23,7 @@ pub enum TenantCommand {
     Show {
         /// The tenant's slug
         tenant: TenantSlug,
+        /// Which server, and how results are shown
         #[command(flatten)]
         remote: RemoteArgs,
     },

@@ -18,16 +18,16 @@ fn main() {
 }
 
 fn artefact() -> Result<PathBuf, String> {
-    if std::env::var_os("CARGO_FEATURE_SANDBOX").is_none() {
+    if cfg!(not(feature = "sandbox")) {
         // The program that compiles the guest comes before the guest, and embeds none.
         return Ok(PathBuf::new());
     }
-    let folder = std::env::var("CARGO_MANIFEST_DIR").map_err(|error| error.to_string())?;
-    let folder = Path::new(&folder).join("guest");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("guest");
     let path = folder.join("lambda-guest.cwasm");
-    let artefact = std::fs::read(&path).map_err(|_| "the sandbox is not built yet".to_owned())?;
+    let artefact =
+        std::fs::read(&path).map_err(|error| format!("the sandbox is not built yet ({error})"))?;
     let record = std::fs::read_to_string(folder.join("lambda-guest.toml"))
-        .map_err(|_| "the sandbox has no record of how it was built".to_owned())?;
+        .map_err(|error| format!("the sandbox has no record of how it was built ({error})"))?;
     let digest = hex::encode(Sha256::digest(&artefact));
     // It is native code: nothing but what our own build wrote may be loaded.
     if !record

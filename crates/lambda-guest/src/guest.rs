@@ -90,7 +90,7 @@ fn try_init() -> Result<(), String> {
     })?;
     GUEST
         .with(|guest| guest.set(Guest { context, dispatch }))
-        .map_err(|_| "initialised twice".to_owned())
+        .map_err(|_again| "initialised twice".to_owned())
 }
 
 fn load_prelude(ctx: &Ctx<'_>) -> rquickjs::Result<Persistent<Function<'static>>> {

@@ -419,7 +419,7 @@
   };
 
   return function dispatch(request) {
-    native.seed(request.entropy);
+    native.seed(request.entropy.join());
     for (const name of ['user', 'tenant']) {
       defineProperty(global, name, { value: freeze(request[name]), writable: false, enumerable: false, configurable: false });
     }

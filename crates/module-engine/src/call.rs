@@ -37,7 +37,7 @@ pub enum Call<'a> {
 }
 
 /// What an invocation gave.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// Of [`Call::ComputedFields`]: for each row, for each field.
     Cells(Vec<Vec<Cell>>),
@@ -62,7 +62,7 @@ pub enum CellError {
 }
 
 /// What a hook did.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HookOutcome {
     /// The record, with the changes of the hook.
     pub item: Item,

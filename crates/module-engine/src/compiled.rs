@@ -174,7 +174,7 @@ impl Run<'_> {
                 .iter()
                 .map(|field| Source {
                     name: field.name().as_str(),
-                    source: field.lambda().source(),
+                    code: field.lambda().source(),
                     wanted: wanted.contains(&field.name().as_str()),
                 })
                 .collect(),
@@ -262,7 +262,7 @@ impl Run<'_> {
     fn cell(&self, reply: ValueReply, index: usize, lambda: &Lambda, lambdas: &[&Lambda]) -> Cell {
         match reply {
             ValueReply::Value(value) => Ok(CellValue::new(value)),
-            ValueReply::Error(thrown) => Err(script_error(thrown, index, lambdas)),
+            ValueReply::Error(thrown) => Err(script_error(&thrown, index, lambdas)),
             ValueReply::Limit(limit) => {
                 let limit = match limit {
                     ResultLimit::Bytes => Limit::ResultBytes,
@@ -302,11 +302,7 @@ fn ask<T: DeserializeOwned>(
     limits: LambdaLimits,
 ) -> Result<T, InvokeError> {
     let request = Request {
-        entropy: host
-            .entropy()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
+        entropy: host.entropy(),
         user: host.user(),
         tenant: host.tenant(),
         limits: ResultLimits::new(&limits, &body),
@@ -337,7 +333,7 @@ fn check(engine: &Engine, spec: &ModuleSpec) -> Vec<Diagnostic> {
         .iter()
         .map(|lambda| Source {
             name: "",
-            source: lambda.source(),
+            code: lambda.source(),
             wanted: false,
         })
         .collect();
@@ -355,7 +351,7 @@ fn check(engine: &Engine, spec: &ModuleSpec) -> Vec<Diagnostic> {
             .zip(&lambdas)
             .enumerate()
             .filter_map(|(index, (thrown, lambda))| {
-                let found = explain(thrown?, index, &lambdas);
+                let found = explain(thrown.as_ref()?, index, &lambdas);
                 let position = found.position.unwrap_or_else(|| trace::start_of(lambda));
                 Some(Diagnostic {
                     severity: Severity::Error,

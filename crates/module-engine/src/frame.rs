@@ -10,7 +10,7 @@ use crate::host::{Tenant, User};
 
 #[derive(Serialize)]
 pub(crate) struct Request<'a> {
-    pub(crate) entropy: String,
+    pub(crate) entropy: [u8; 32],
     pub(crate) user: Option<User>,
     pub(crate) tenant: Tenant,
     pub(crate) limits: ResultLimits,
@@ -42,7 +42,8 @@ pub(crate) enum Body<'a> {
 #[derive(Serialize)]
 pub(crate) struct Source<'a> {
     pub(crate) name: &'a str,
-    pub(crate) source: &'a str,
+    #[serde(rename = "source")]
+    pub(crate) code: &'a str,
     pub(crate) wanted: bool,
 }
 

@@ -50,7 +50,7 @@ pub struct Query<'a> {
 }
 
 /// The answer of a query.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Rows {
     /// Names of the columns.
     pub columns: Vec<String>,

@@ -14,7 +14,7 @@ use crate::error::{InvokeError, Position};
 use crate::host::{LogLevel, User};
 
 /// How one test ended.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TestOutcome {
     /// Its name.
     pub name: String,
@@ -63,10 +63,6 @@ pub fn run_test(module: &CompiledModule, test: &TestCase) -> TestOutcome {
     if !test.user().is_empty() {
         host = host.with_user(Some(user_of(test.user())));
     }
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "how long a test took is for the reader only"
-    )]
     let started = Instant::now();
     let result = run_target(module, test, &host);
     let duration = started.elapsed();

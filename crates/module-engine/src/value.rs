@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::html::{is_own_path, sanitize_html};
 
 /// What a lambda returned: raw for the JSON API, and as something a page can show.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct CellValue(Value);
 

@@ -183,8 +183,8 @@ fn host_call(
     };
     match state.session.answer(operation, request) {
         Ok(answer) => {
-            let length =
-                u32::try_from(answer.len()).map_err(|_| state.stop(Halt::limit(Limit::Bytes)))?;
+            let length = u32::try_from(answer.len())
+                .map_err(|_too_large| state.stop(Halt::limit(Limit::Bytes)))?;
             state.answer = answer;
             Ok(length)
         }

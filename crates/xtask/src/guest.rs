@@ -78,7 +78,8 @@ pub(crate) fn run(force: bool) -> anyhow::Result<()> {
     crate::run(cargo().args([
         "-p",
         "module-engine",
-        "--release",
+        "--profile",
+        "guest-compiler",
         "--no-default-features",
         "--features",
         "compile-guest",
@@ -90,7 +91,7 @@ pub(crate) fn run(force: bool) -> anyhow::Result<()> {
     // Under another name first: who builds meanwhile sees the old artefact or the new one.
     let fresh = folder.join("lambda-guest.new");
     crate::run(
-        Command::new(build.join("release/compile-guest"))
+        Command::new(build.join("guest-compiler/compile-guest"))
             .arg(build.join("wasm32-unknown-unknown/guest/lambda_guest.wasm"))
             .arg(folder.join("lambda-guest.wasm"))
             .arg(&fresh)

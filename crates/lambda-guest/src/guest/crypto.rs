@@ -24,13 +24,20 @@ pub(super) fn base64_encode(text: &str) -> String {
     STANDARD.encode(text.as_bytes())
 }
 
-pub(super) fn base64_decode(text: &str) -> Result<String, &'static str> {
+pub(super) fn base64_decode(text: &str) -> Result<String, String> {
     let bytes = STANDARD
         .decode(text.trim().as_bytes())
-        .map_err(|_| "not valid base64")?;
-    String::from_utf8(bytes).map_err(|_| "the bytes behind this base64 are not UTF-8 text")
+        .map_err(|error| format!("not valid base64: {error}"))?;
+    String::from_utf8(bytes)
+        .map_err(|error| format!("the bytes behind this base64 are not text: {error}"))
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        for digit in [byte >> 4, byte & 0x0f] {
+            text.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
+        }
+    }
+    text
 }

@@ -1,5 +1,10 @@
 //! What the prelude can call: the compiler, the host, and what JavaScript would do slowly.
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "rquickjs calls these with values that it made for the call"
+)]
+
 use rquickjs::context::EvalOptions;
 use rquickjs::function::Func;
 use rquickjs::{Ctx, Exception, Object, Value};
@@ -38,7 +43,7 @@ pub(super) fn object<'js>(ctx: &Ctx<'js>) -> rquickjs::Result<Object<'js>> {
 }
 
 /// Compiles a script and answers with its value. The only way from text to code.
-fn compile<'js>(ctx: Ctx<'js>, name: String, source: String) -> rquickjs::Result<Value<'js>> {
+fn compile(ctx: Ctx<'_>, name: String, source: String) -> rquickjs::Result<Value<'_>> {
     let mut options = EvalOptions::default();
     options.strict = false;
     options.filename = Some(name);
@@ -46,8 +51,9 @@ fn compile<'js>(ctx: Ctx<'js>, name: String, source: String) -> rquickjs::Result
 }
 
 fn host(ctx: Ctx<'_>, operation: u32, request: String) -> rquickjs::Result<String> {
-    String::from_utf8(ask_host(operation, &request))
-        .map_err(|_| Exception::throw_internal(&ctx, "the host did not answer in UTF-8"))
+    String::from_utf8(ask_host(operation, &request)).map_err(|error| {
+        Exception::throw_internal(&ctx, &format!("the host did not answer in UTF-8: {error}"))
+    })
 }
 
 /// Runs what promises wait for. Ends when nothing is left, or with the invocation.
@@ -76,5 +82,5 @@ fn nesting(json: &str) -> u32 {
 }
 
 fn base64_decode(ctx: Ctx<'_>, text: String) -> rquickjs::Result<String> {
-    crypto::base64_decode(&text).map_err(|problem| Exception::throw_type(&ctx, problem))
+    crypto::base64_decode(&text).map_err(|problem| Exception::throw_type(&ctx, &problem))
 }

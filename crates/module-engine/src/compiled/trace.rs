@@ -23,7 +23,7 @@ impl From<CellError> for InvokeError {
 }
 
 /// What a lambda threw; running out of stack is a limit.
-pub(super) fn script_error(thrown: Thrown, index: usize, lambdas: &[&Lambda]) -> CellError {
+pub(super) fn script_error(thrown: &Thrown, index: usize, lambdas: &[&Lambda]) -> CellError {
     let out_of_stack = thrown
         .name
         .as_deref()
@@ -44,7 +44,7 @@ pub(super) fn script_error(thrown: Thrown, index: usize, lambdas: &[&Lambda]) ->
 }
 
 /// What was thrown, in the author's terms.
-pub(super) fn explain(thrown: Thrown, index: usize, lambdas: &[&Lambda]) -> ScriptError {
+pub(super) fn explain(thrown: &Thrown, index: usize, lambdas: &[&Lambda]) -> ScriptError {
     let frames = frames(&thrown.stack, lambdas);
     let mut message = match &thrown.name {
         Some(name) if thrown.message.is_empty() => name.clone(),

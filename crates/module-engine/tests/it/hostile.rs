@@ -136,7 +136,7 @@ fn hungry_lambdas_end() {
                         .iter()
                         .any(|known| error.message.starts_with(known)),
                     "{lambda}: {error}"
-                )
+                );
             }
             other => panic!("{lambda}: {other:?}"),
         }

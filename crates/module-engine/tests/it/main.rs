@@ -1,5 +1,11 @@
 //! The sandbox from outside: what works, what is refused, and what hostile lambdas get.
 
+#![expect(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test says that something is wrong by panicking"
+)]
+
 mod batch;
 mod hooks;
 mod hostile;

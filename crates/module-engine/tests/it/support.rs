@@ -35,17 +35,14 @@ pub(crate) fn module_with(lambda: &str) -> CompiledModule {
 
 /// The file of [`module_with`]: the lambda's first line is line 7, and it is indented by 6.
 pub(crate) fn yaml_with(lambda: &str) -> String {
-    let indented: String = lambda
-        .lines()
-        .map(|line| format!("      {line}\n"))
-        .collect();
+    let indented = lambda.replace('\n', "\n      ");
     format!(
         "module: {{name: laptop, singular: Laptop, plural: Laptops, storage: managed}}\n\
          fields:\n\
          - {{name: name, type: string}}\n\
          computed_fields:\n\
          - name: result\n  \
-           lambda: |\n{indented}"
+           lambda: |\n      {indented}\n"
     )
 }
 

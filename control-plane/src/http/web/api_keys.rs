@@ -106,7 +106,7 @@ pub(super) async fn create(
             let mut page = page(&state, &access).await?;
             page.errors = field_errors(&problem);
             if page.errors.is_empty() {
-                page.banner = problem.detail.clone();
+                page.banner.clone_from(&problem.detail);
             }
             page.form = form;
             Ok((problem.status, state.pages.render(&page, &request)).into_response())

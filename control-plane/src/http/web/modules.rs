@@ -300,7 +300,14 @@ async fn store(
             DataLoss::Refuse
         },
     };
-    upload::upload(state, &access.caller, &access.tenant, upload).await?;
+    // Boxed, because checking a module holds a lot across its waits.
+    Box::pin(upload::upload(
+        state,
+        &access.caller,
+        &access.tenant,
+        upload,
+    ))
+    .await?;
     Ok(name)
 }
 

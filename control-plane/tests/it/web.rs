@@ -150,7 +150,7 @@ async fn a_person_signs_up_and_runs_a_tenant_with_forms_alone() {
 
     let sent = browser.post("/signup", SIGNUP).await;
     assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.text);
-    let check = browser.get(&sent.place().to_owned()).await;
+    let check = browser.get(sent.place()).await;
     assert!(check.text.contains("ann@globex.example") && check.text.contains("/dev/mail"));
 
     let link = browser.link().await;

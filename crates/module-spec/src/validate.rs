@@ -53,7 +53,7 @@ pub(crate) fn module(document: &Reader<'_>) -> Option<ModuleSpec> {
     let row_actions = screen::row_actions(ui.as_ref());
     let filters = screen::filters(document, &fields, &mut places);
     let hooks = logic::hooks(document);
-    let tests = logic::tests(document, &computed_fields, &hooks);
+    let tests = logic::tests(document, &computed_fields, &hooks, &mut places);
     let limits = limits(document);
 
     let module = module?;

@@ -21,7 +21,10 @@ fn every_stock_module_loads_without_a_finding() {
         complaints.push_str(&render_text(&file, &source, &findings));
         if let Some(spec) = spec {
             assert_eq!(format!("{}.yaml", spec.name()), file);
-            assert!(spec.menu().group().is_some(), "{file}: no group of the menu");
+            assert!(
+                spec.menu().group().is_some(),
+                "{file}: no group of the menu"
+            );
             assert!(spec.description().is_some(), "{file}: no description");
             names.insert(spec.name().to_string());
         }

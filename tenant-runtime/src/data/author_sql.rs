@@ -248,15 +248,13 @@ pub fn cast_parameters(sql: &str, types: &[String]) -> Result<String, String> {
                 let number: usize = name
                     .trim_start_matches('$')
                     .parse()
-                    .map_err(|_| format!("{name} is not a parameter"))?;
+                    .map_err(|error| format!("{name} is not a parameter: {error}"))?;
                 let kind = number
                     .checked_sub(1)
                     .and_then(|at| types.get(at))
                     .ok_or_else(|| format!("there is no value for {name}"))?;
-                text.push_str(&format!(
-                    "CAST(CAST({name} AS text) AS \"{}\")",
-                    kind.replace('"', "\"\"")
-                ));
+                let kind = kind.replace('"', "\"\"");
+                text.extend(["CAST(CAST(", name, " AS text) AS \"", &kind, "\")"]);
             }
             other => text.push_str(&other.to_string()),
         }

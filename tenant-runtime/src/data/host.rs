@@ -1,6 +1,6 @@
 //! What lambdas reach of the tenant's database: reading, through the lambda role.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -54,9 +54,16 @@ impl PgHost {
         }
     }
 
+    /// A lambda has one thread; a poisoned lock only means that an earlier query panicked.
+    fn held(&self) -> MutexGuard<'_, Option<Transaction<'static, Postgres>>> {
+        self.transaction
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn run(&self, query: &Query<'_>) -> Result<Rows, HostError> {
         let checked = author_sql::check_query(query.sql).map_err(HostError::Refused)?;
-        let held = self.transaction.lock().map_err(|_| unavailable())?.take();
+        let held = self.held().take();
         let mut transaction = match held {
             Some(transaction) => transaction,
             None => self
@@ -70,7 +77,7 @@ impl PgHost {
             // After an error the transaction is of no use; dropping it rolls back.
             Err(error) => Err(error),
             Ok(rows) => {
-                *self.transaction.lock().map_err(|_| unavailable())? = Some(transaction);
+                *self.held() = Some(transaction);
                 Ok(rows)
             }
         }

@@ -154,13 +154,15 @@ impl ListRequest {
                         "desc" => Some(SortOrder::Desc),
                         "" => None,
                         _ => {
-                            return Err(DataError::Request("order must be asc or desc.".to_owned()));
+                            return Err(DataError::Request(
+                                "order must be asc or desc.".to_owned(),
+                            ));
                         }
                     }
                 }
                 "page" if !value.is_empty() => request.page = number(&value)?.min(1_000_000),
                 "page_size" if !value.is_empty() => {
-                    request.page_size = Some(number(&value)?.min(MAX_PAGE_SIZE))
+                    request.page_size = Some(number(&value)?.min(MAX_PAGE_SIZE));
                 }
                 _ => {
                     if let Some(filter) = name.strip_prefix("filter_").filter(|_| !value.is_empty())

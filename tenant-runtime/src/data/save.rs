@@ -136,6 +136,15 @@ async fn check(
     touched: &(dyn Fn(&Field) -> bool + Sync),
 ) -> Result<Item, SaveError> {
     let mut errors = unknown_names(desk, submission);
+    let mut item = item;
+    // Hooks are written for plain values; what cannot be one does not get to them.
+    for (name, value) in item
+        .iter_mut()
+        .filter(|(name, value)| value.is_object() && submission.values.contains_key(*name))
+    {
+        errors.add(name, "This must be a single value.".to_owned());
+        *value = Value::Null;
+    }
     let before = item.clone();
     let mut item = run_hook(desk, Hook::BeforeValidate, item, &mut errors).await?;
     // What the hook changed is checked as well.

@@ -38,10 +38,6 @@ impl Statement {
     }
 
     /// Ready to be executed.
-    #[expect(
-        clippy::disallowed_types,
-        reason = "the one place; see the head of this file"
-    )]
     pub fn query(&self) -> Query<'_, Postgres, PgArguments> {
         let mut query = sqlx::query(sqlx::AssertSqlSafe(self.text.clone()));
         for bind in &self.binds {

@@ -69,8 +69,9 @@ fn convert_one(field: &Field, given: &Value) -> Result<Value, String> {
     match field.kind().value_kind() {
         ValueKind::Integer => trimmed
             .parse::<i64>()
+            .ok()
             .map(Value::from)
-            .map_err(|_| "This must be a whole number.".to_owned()),
+            .ok_or_else(|| "This must be a whole number.".to_owned()),
         ValueKind::Decimal => decimal(trimmed),
         ValueKind::Boolean => boolean(given, trimmed),
         ValueKind::Date => parse_date(trimmed)
@@ -84,12 +85,12 @@ fn convert_one(field: &Field, given: &Value) -> Result<Value, String> {
             .ok_or_else(|| "This must be a time such as 14:05.".to_owned()),
         ValueKind::File => Ok(given.clone()),
         ValueKind::Secret => Ok(Value::from(text)),
-        ValueKind::Text => choice_or_text(field, given, text),
+        ValueKind::Text => choice_or_text(field, given, &text),
     }
 }
 
 /// What people type into a select is one of its options; other texts are kept as they are, without a NUL, which PostgreSQL cannot hold.
-fn choice_or_text(field: &Field, given: &Value, text: String) -> Result<Value, String> {
+fn choice_or_text(field: &Field, given: &Value, text: &str) -> Result<Value, String> {
     if text.contains('\0') {
         return Err("This contains a character that cannot be stored.".to_owned());
     }
@@ -251,11 +252,11 @@ fn is_color(text: &str) -> bool {
 fn parse_date(text: &str) -> Option<NaiveDate> {
     NaiveDate::parse_from_str(text, "%Y-%m-%d")
         .ok()
-        .filter(in_range)
+        .filter(|date| in_range(*date))
 }
 
 /// What both PostgreSQL and people can work with.
-fn in_range(date: &NaiveDate) -> bool {
+fn in_range(date: NaiveDate) -> bool {
     use chrono::Datelike as _;
     (1..=9999).contains(&date.year())
 }
@@ -275,7 +276,7 @@ fn parse_date_time(text: &str) -> Option<NaiveDateTime> {
             .ok()
             .map(|time| time.naive_utc())
     });
-    time.filter(|time| in_range(&time.date()))
+    time.filter(|time| in_range(time.date()))
 }
 
 fn parse_time(text: &str) -> Option<NaiveTime> {
@@ -310,9 +311,9 @@ pub fn to_sql(value: &Value, type_name: &str) -> Option<String> {
 pub fn from_sql(field: &Field, value: Value) -> Value {
     match (field.kind().value_kind(), &value) {
         (ValueKind::Boolean, Value::Number(number)) => Value::from(number.as_i64() == Some(1)),
-        (ValueKind::Decimal, Value::String(text)) => {
-            text.parse::<f64>().map_or(value.clone(), Value::from)
-        }
+        (ValueKind::Decimal, Value::String(text)) => text
+            .parse::<f64>()
+            .map_or_else(|_| value.clone(), Value::from),
         (_, Value::String(text)) if field.multiple() => Value::Array(
             text.split(',')
                 .filter(|part| !part.is_empty())
@@ -353,7 +354,7 @@ fn one_display(field: &Field, value: &Value) -> String {
         (ValueKind::Boolean, Value::Bool(false)) => "No".to_owned(),
         (ValueKind::DateTime, _) => text
             .get(..16)
-            .map_or(text.clone(), |text| text.replace('T', " ")),
+            .map_or_else(|| text.clone(), |text| text.replace('T', " ")),
         (ValueKind::Time, _) => text.get(..5).unwrap_or(&text).to_owned(),
         _ => text,
     }

@@ -43,10 +43,30 @@ const TABLE: &[(&str, &str, &str, [u16; 3])] = &[
     ("/admin/nope", "/admin/{*path}", "POST", [303, 404, 404]),
     ("/admin/nope/1", "/admin/{*path}", "PUT", [303, 404, 404]),
     ("/admin/nope/1", "/admin/{*path}", "DELETE", [303, 404, 404]),
-    ("/api/v1/modules/nope/records", "/api/v1/modules/{*path}", "GET", [401, 404, 404]),
-    ("/api/v1/modules/nope/records", "/api/v1/modules/{*path}", "POST", [401, 404, 404]),
-    ("/api/v1/modules/nope/records/1", "/api/v1/modules/{*path}", "PUT", [401, 404, 404]),
-    ("/api/v1/modules/nope/records/1", "/api/v1/modules/{*path}", "DELETE", [401, 404, 404]),
+    (
+        "/api/v1/modules/nope/records",
+        "/api/v1/modules/{*path}",
+        "GET",
+        [401, 404, 404],
+    ),
+    (
+        "/api/v1/modules/nope/records",
+        "/api/v1/modules/{*path}",
+        "POST",
+        [401, 404, 404],
+    ),
+    (
+        "/api/v1/modules/nope/records/1",
+        "/api/v1/modules/{*path}",
+        "PUT",
+        [401, 404, 404],
+    ),
+    (
+        "/api/v1/modules/nope/records/1",
+        "/api/v1/modules/{*path}",
+        "DELETE",
+        [401, 404, 404],
+    ),
 ];
 
 fn request(method: &str, path: &str, browser: Option<&Browser>) -> Request<Body> {

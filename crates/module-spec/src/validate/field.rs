@@ -104,6 +104,12 @@ pub(super) fn fields(document: &Reader<'_>, managed: bool, places: &mut Places) 
 fn field(reader: &Reader<'_>, defaults: &Defaults, position: usize) -> Option<Field> {
     let name: Option<FieldName> = reader.parsed("name", "bad-identifier");
     let kind = reader.one_of("type", FieldType::SPELLINGS, "unknown-type");
+    if matches!(kind, Some(FieldType::File | FieldType::Files)) {
+        let message = "uploaded files are not supported yet; this version leaves the field out of list and form";
+        let help =
+            "the module works without it; remove the field if it must not be left out".to_owned();
+        reader.warning("not-supported-yet", "type", message, Some(help));
+    }
     let column = reader.identifier("db_column");
     let wrong_column = reader.has("db_column") && column.is_none();
     let multiple = reader.boolean("multiple").unwrap_or(false);

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
+use super::Places;
 use super::field::{Otherwise, report_unknown};
 use crate::keys;
 use crate::reader::{RETURN_HELP, Reader};
@@ -79,9 +80,12 @@ pub(super) fn tests(
     document: &Reader<'_>,
     computed: &[ComputedField],
     hooks: &Hooks,
+    places: &mut Places,
 ) -> Vec<TestCase> {
     let readers = document.mappings("tests", &keys::TEST);
     let read = |(index, reader): (usize, &Reader<'_>)| {
+        // Whoever runs the tests says there what failed.
+        places.note(reader, &["name"]);
         let name = reader.string("name");
         let target = target(reader, computed, hooks);
         let expectation = expectation(reader);

@@ -142,7 +142,7 @@ pub(super) async fn prepare(
     Ok(secrets)
 }
 
-fn login_field<'a>(desk: Desk<'a>) -> Option<&'a Field> {
+fn login_field(desk: Desk<'_>) -> Option<&Field> {
     desk.module
         .spec()
         .fields()

@@ -226,7 +226,7 @@ fn booleans_and_lists_take_the_form_of_their_column() {
 proptest::proptest! {
     #[test]
     fn converting_never_panics(text in "\\PC{0,40}") {
-        for kind in module_spec::FieldType::SPELLINGS {
+        for kind in FieldType::SPELLINGS {
             if !matches!(kind.0, "select" | "radio") {
                 let _ = convert(&field(&format!("type: {}", kind.0)), &json!(text));
                 let _ = display(&field(&format!("type: {}", kind.0)), &json!(text));

@@ -44,7 +44,7 @@ pub(super) async fn read(request: Request) -> Result<Submission, Problem> {
     }
     if kind.starts_with("application/x-www-form-urlencoded") {
         let text = std::str::from_utf8(&bytes)
-            .map_err(|_| Problem::bad_request("The form is not UTF-8."))?;
+            .map_err(|error| Problem::bad_request(format!("The form is not UTF-8: {error}.")))?;
         return Ok(Submission {
             values: form_values(text),
             is_form: true,

@@ -378,14 +378,17 @@ fn shown_value(field: &Field, values: &[String]) -> String {
     match field.kind() {
         FieldType::Color if text.is_empty() => "#000000".to_owned(),
         FieldType::DateTime | FieldType::Time => {
-            text.strip_suffix(":00").map_or(text.clone(), |short| {
-                // Only seconds are cut off, never minutes.
-                if short.matches(':').count() >= 1 {
-                    short.to_owned()
-                } else {
-                    text.clone()
-                }
-            })
+            text.strip_suffix(":00").map_or_else(
+                || text.clone(),
+                |short| {
+                    // Only seconds are cut off, never minutes.
+                    if short.matches(':').count() >= 1 {
+                        short.to_owned()
+                    } else {
+                        text.clone()
+                    }
+                },
+            )
         }
         _ => text,
     }

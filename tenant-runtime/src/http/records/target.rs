@@ -60,9 +60,10 @@ pub(super) fn resolve(modules: &LoadedModules, path: &str) -> Option<Target> {
     };
     let by_name = || {
         let rest = path.strip_prefix("/admin/")?;
-        let (name, rest) = rest.find('/').map_or((rest, ""), |at| {
-            rest.split_at_checked(at).unwrap_or((rest, ""))
-        });
+        let (name, rest) = rest
+            .find('/')
+            .and_then(|at| rest.split_at_checked(at))
+            .unwrap_or((rest, ""));
         let module = modules.find(name)?;
         Some(Target {
             module: Arc::clone(module),

@@ -137,7 +137,7 @@ fn run_tests(
     for test in spec.tests() {
         if started.elapsed() >= budget {
             diagnostics.push(spec.finding_at(
-                &format!("tests[{}]", test.index()),
+                &format!("tests[{}].name", test.index()),
                 Severity::Error,
                 "tests-too-slow",
                 format!(
@@ -169,7 +169,7 @@ fn failure(spec: &ModuleSpec, outcome: &TestOutcome) -> Option<Diagnostic> {
     let failure = outcome.failure.as_ref()?;
     Some(
         spec.finding_at(
-            &format!("tests[{}]", outcome.index),
+            &format!("tests[{}].name", outcome.index),
             Severity::Error,
             "test-failed",
             format!("the test \"{}\" failed: {}", outcome.name, failure.message),

@@ -268,7 +268,7 @@ impl Client {
             return Ok(session.access_token);
         }
         // A refresh token is good for one use: another command that runs now must not use it too.
-        let lock = file.lock()?;
+        let lock = file.lock().await?;
         let session = file.find(self.url())?.ok_or_else(signed_out)?;
         if is_usable(&session) {
             return Ok(session.access_token);

@@ -5,14 +5,21 @@ use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use etcetera::BaseStrategy as _;
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::error::CliError;
+
+/// How long another command may hold the lock: one call to the server.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(45);
+/// How soon it is tried again.
+const LOCK_RETRY: Duration = Duration::from_millis(20);
 
 /// The file, and the lock that keeps two commands from using a refresh token twice.
 #[derive(Debug, Clone)]
@@ -113,8 +120,8 @@ impl CredentialsFile {
         self.write(&content)
     }
 
-    /// Waits until no other command changes the file.
-    pub fn lock(&self) -> Result<Lock, CliError> {
+    /// Waits until no other command changes the file, for some seconds.
+    pub async fn lock(&self) -> Result<Lock, CliError> {
         self.make_folder()?;
         let path = self.folder.join("credentials.lock");
         let failed = |source| CliError::Credentials {
@@ -129,8 +136,17 @@ impl CredentialsFile {
             .mode(0o600)
             .open(&path)
             .map_err(failed)?;
-        flock(&file, FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
-        Ok(Lock(file))
+        let deadline = tokio::time::Instant::now() + LOCK_TIMEOUT;
+        loop {
+            // Never waits in the kernel: who holds the lock may be another task of this thread.
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(Lock(file)),
+                Err(Errno::WOULDBLOCK) if tokio::time::Instant::now() < deadline => {
+                    tokio::time::sleep(LOCK_RETRY).await;
+                }
+                Err(error) => return Err(failed(error.into())),
+            }
+        }
     }
 
     fn make_folder(&self) -> Result<(), CliError> {
@@ -211,13 +227,13 @@ mod tests {
         }
     }
 
-    #[test]
-    fn sessions_are_kept_per_server_and_for_the_user_alone() {
+    #[tokio::test]
+    async fn sessions_are_kept_per_server_and_for_the_user_alone() {
         let folder = tempfile::tempdir().unwrap();
         let file = CredentialsFile::in_folder(&folder.path().join("gotrs"));
         assert!(file.find("http://a").unwrap().is_none());
         assert!(file.current_server().unwrap().is_none());
-        let lock = file.lock().unwrap();
+        let lock = file.lock().await.unwrap();
         file.put(&lock, "http://a", &session("one")).unwrap();
         file.put(&lock, "http://b", &session("two")).unwrap();
         file.set_current(&lock, "http://b").unwrap();

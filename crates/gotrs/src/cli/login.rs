@@ -87,7 +87,7 @@ async fn sign_in(
         .call(Method::POST, &["v1", "sessions"], &[], Body::Json(input))
         .await?;
     let tokens: Tokens = client.understand(answer)?;
-    let lock = file.lock()?;
+    let lock = file.lock().await?;
     let session = tokens.into_session(email.clone(), SystemClock.now());
     file.put(&lock, client.url(), &session)?;
     file.set_current(&lock, client.url())?;

@@ -89,7 +89,7 @@ impl World {
         Client::new(self.url.clone(), identity, Arc::new(self.clock.clone())).unwrap()
     }
 
-    fn sign_in(&self, access: &str, expires_in: i64) -> Client {
+    async fn sign_in(&self, access: &str, expires_in: i64) -> Client {
         let client = self.client(Identity::Session(self.file.clone()));
         let session = Session {
             email: "ann@acme.example".to_owned(),
@@ -98,7 +98,7 @@ impl World {
             expires_at: self.clock.now() + TimeDelta::seconds(expires_in),
         };
         self.file
-            .put(&self.file.lock().unwrap(), client.url(), &session)
+            .put(&self.file.lock().await.unwrap(), client.url(), &session)
             .unwrap();
         client
     }
@@ -115,7 +115,7 @@ async fn an_old_token_is_replaced_before_it_is_used_and_a_refused_one_after() {
         (5, vec!["refresh r1", "Bearer new"]),
     ] {
         let world = World::start().await;
-        let client = world.sign_in("old", expires_in);
+        let client = world.sign_in("old", expires_in).await;
         assert_eq!(
             client.get_all(&["v1", "things"]).await.unwrap(),
             [json!({"n": 1})]
@@ -131,7 +131,7 @@ async fn an_old_token_is_replaced_before_it_is_used_and_a_refused_one_after() {
 #[tokio::test]
 async fn two_commands_at_once_use_a_refresh_token_once() {
     let world = World::start().await;
-    let client = world.sign_in("old", 5);
+    let client = world.sign_in("old", 5).await;
     let path = ["v1", "things"];
     let (one, two) = tokio::join!(client.get_all(&path), client.get_all(&path));
     assert!(one.is_ok() && two.is_ok(), "{one:?} {two:?}");
@@ -148,7 +148,7 @@ async fn two_commands_at_once_use_a_refresh_token_once() {
 #[tokio::test]
 async fn a_session_that_is_over_says_how_to_begin_another() {
     let world = World::start().await;
-    let client = world.sign_in("old", 5);
+    let client = world.sign_in("old", 5).await;
     world.fake.0.lock().unwrap().push("refresh r1".to_owned());
     let error = client.get_all(&["v1", "things"]).await.unwrap_err();
     assert!(

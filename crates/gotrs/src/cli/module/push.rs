@@ -301,7 +301,7 @@ mod tests {
         1 | module: x
           |         ^
 
-        1 error
+        laptop.yaml: 1 error
         "#);
     }
 

@@ -1,5 +1,6 @@
 //! `gotrs up` as a process under test.
 
+use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
@@ -11,6 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::process::{Child, Command};
+use tokio::sync::Mutex;
 
 /// How long anything may take before a test gives up; far above what is promised, so that a busy machine is no failure.
 pub const PATIENCE: Duration = Duration::from_mins(1);
@@ -25,6 +27,8 @@ pub struct Platform {
     pub address: SocketAddr,
     /// Follows no redirects, keeps no cookies.
     pub client: Client,
+    /// One session per tenant: signing in again and again is what rate limits are for.
+    pub(crate) agents: Mutex<HashMap<String, String>>,
 }
 
 /// `run/up.json`: what a running platform says about itself.
@@ -68,6 +72,7 @@ impl Platform {
             data: data.to_owned(),
             address,
             client,
+            agents: Mutex::default(),
         };
         platform.wait_until_ready().await?;
         Ok(platform)

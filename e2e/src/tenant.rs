@@ -74,7 +74,7 @@ impl Platform {
                 .iter()
                 .map(Value::to_string)
                 .find(|mail| mail.contains(address))?;
-            let (_, rest) = text.split_once("token=")?;
+            let (_, rest) = text.split_once("/signup/verify?token=")?;
             let token: String = rest
                 .chars()
                 .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
@@ -96,12 +96,18 @@ impl Platform {
 
     /// An access token for the tenant's server, as its first administrator.
     pub async fn agent_token(&self, slug: &str) -> anyhow::Result<String> {
+        let mut agents = self.agents.lock().await;
+        if let Some(token) = agents.get(slug) {
+            return Ok(token.clone());
+        }
         let answer = self
             .tenant(slug, Method::POST, "/api/v1/auth/login")
             .json(&json!({ "login": email(slug), "password": PASSWORD }))
             .send()
             .await?;
-        token_of(&read_json(answer).await?)
+        let token = token_of(&read_json(answer).await?)?;
+        agents.insert(slug.to_owned(), token.clone());
+        Ok(token)
     }
 
     /// Signs in on the page as the first administrator and returns the cookies.

@@ -8,3 +8,9 @@
 pub mod postgres;
 #[cfg(feature = "s3")]
 pub mod s3;
+
+/// Installs the TLS provider that the programs install in `main`; HTTP clients ask for it even on loopback.
+#[cfg(feature = "s3")]
+pub fn install_tls_provider() {
+    service_kit::telemetry::install_tls_provider();
+}

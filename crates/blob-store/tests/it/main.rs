@@ -173,14 +173,14 @@ async fn wrong_credentials_are_permanent(config: &BlobStoreConfig) {
 
 #[tokio::test]
 async fn the_server_in_this_process_passes_the_list() {
-    service_kit::telemetry::install_tls_provider();
+    test_kit::install_tls_provider();
     let server = TestS3::start().await.unwrap();
     whole_list(config(server.endpoint())).await;
 }
 
 #[tokio::test]
 async fn a_server_that_was_named_passes_the_list() {
-    service_kit::telemetry::install_tls_provider();
+    test_kit::install_tls_provider();
     if let Some(config) = configured_elsewhere() {
         whole_list(config).await;
     }

@@ -344,8 +344,6 @@
     } catch (thrown) {
       item[name] = null;
       answer = '{"e":' + stringify(describe(thrown)) + '}';
-    } finally {
-      sweep();
     }
     return answer;
   }
@@ -371,6 +369,7 @@
           if (lambdas[at].wanted) answer.push(json);
         }
         answers.push('[' + answer.join(',') + ']');
+        sweep();
       }
       return '{"cells":[' + answers.join(',') + ']}';
     },

@@ -43,7 +43,9 @@ impl WasmExecutor {
             .total_memories(options.concurrency)
             .total_tables(options.concurrency)
             .max_memory_size(mebibytes(options.max_memory_mb))
-            .table_elements(16 * 1024);
+            .table_elements(16 * 1024)
+            .linear_memory_keep_resident(2 * 1024 * 1024)
+            .pagemap_scan(wasmtime::Enabled::Auto);
         let mut config = config::config();
         config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         let engine = Engine::new(&config).map_err(setup)?;

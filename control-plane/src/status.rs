@@ -140,16 +140,16 @@ pub const fn phase(subject: Subject, is_ready: bool) -> TenantPhase {
 /// Whether a tenant may go from one phase to another; staying is always allowed.
 pub const fn may_follow(from: TenantPhase, to: TenantPhase) -> bool {
     use TenantPhase::{Active, Deleting, Pending, Provisioning, Suspended};
-    match (from, to) {
+    // One that was suspended, or was to be deleted, before it ever served is provisioned when it comes back.
+    matches!(
+        (from, to),
         (Pending, Pending | Provisioning)
-        | (Provisioning, Provisioning | Active | Suspended | Deleting)
-        | (Active, Active | Suspended | Deleting)
-        // One that was suspended before it ever served is provisioned when it is resumed.
-        | (Suspended, Suspended | Active | Provisioning | Deleting)
-        // It can be brought back until its grace period ends.
-        | (Deleting, Deleting | Active | Suspended | Provisioning) => true,
-        _ => false,
-    }
+            | (
+                Provisioning | Suspended | Deleting,
+                Provisioning | Active | Suspended | Deleting
+            )
+            | (Active, Active | Suspended | Deleting)
+    )
 }
 
 /// What is said of a tenant that was observed so. `before` is what was said last: what was once true of the data

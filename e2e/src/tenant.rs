@@ -120,11 +120,12 @@ impl Platform {
             .tenant(slug, Method::POST, "/login")
             .header("cookie", cookies.join("; "))
             .header("accept", "text/html")
-            .form(&[
-                ("login", email(slug)),
-                ("password", PASSWORD.to_owned()),
-                ("csrf_token", csrf_token),
-            ])
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form(&[
+                ("login", &email(slug)),
+                ("password", PASSWORD),
+                ("csrf_token", &csrf_token),
+            ])?)
             .send()
             .await?;
         ensure!(
@@ -188,4 +189,9 @@ fn hidden_field(html: &str, name: &str) -> Option<String> {
         .find(|tag| tag.starts_with("input") && tag.contains(&format!("name=\"{name}\"")))?;
     let (_, rest) = tag.split_once("value=\"")?;
     Some(rest.split('"').next()?.to_owned())
+}
+
+fn form(fields: &[(&str, &str)]) -> anyhow::Result<String> {
+    let url = reqwest::Url::parse_with_params("http://form.example/", fields)?;
+    url.query().map(str::to_owned).context("a form has fields")
 }

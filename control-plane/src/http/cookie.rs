@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn the_cookie_is_closed_to_scripts_and_on_tls_to_neighbours() {
         let value: SecretString = "abc".to_owned().into();
-        let day = Duration::from_secs(86400);
+        let day = Duration::from_hours(24);
         assert_eq!(
             set(&url("http://localhost:8080"), &value, day),
             "gotrs_console=abc; Path=/; Max-Age=86400; HttpOnly; SameSite=Lax"

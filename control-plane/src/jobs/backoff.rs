@@ -34,7 +34,7 @@ mod tests {
     fn pauses_double_up_to_the_bound_and_are_spread() {
         let backoff = Backoff {
             first: Duration::from_millis(200),
-            longest: Duration::from_secs(60),
+            longest: Duration::from_mins(1),
         };
         let full = |failures| backoff.pause(failures, 1.0).as_millis();
         assert_eq!(

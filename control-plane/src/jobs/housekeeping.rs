@@ -9,7 +9,7 @@ use crate::app::AppState;
 use crate::db::{self, DbResult};
 use crate::http::idempotency;
 
-const PERIOD: Duration = Duration::from_secs(10 * 60);
+const PERIOD: Duration = Duration::from_mins(10);
 /// Ended sessions are kept for a while, so that the reuse of an old refresh token is still recognised.
 const SESSIONS_KEPT: TimeDelta = TimeDelta::days(7);
 

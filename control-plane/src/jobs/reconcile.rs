@@ -28,14 +28,14 @@ use crate::db::{self, DbResult};
 /// Tenants that are looked at at once: each holds a database connection for moments.
 const AT_ONCE: usize = 8;
 /// A look that takes longer is stuck and is begun again after a pause.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 /// A net under the notifications, for tenants on which something is still to be done.
 const UNSETTLED_PERIOD: Duration = Duration::from_secs(10);
 /// And for all others.
-const EVERYTHING_PERIOD: Duration = Duration::from_secs(5 * 60);
+const EVERYTHING_PERIOD: Duration = Duration::from_mins(5);
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(250),
-    longest: Duration::from_secs(60),
+    longest: Duration::from_mins(1),
 };
 
 /// The generation of each tenant that this process has told the provisioner. Empty at the start, so that everything is

@@ -20,7 +20,7 @@ const PERIOD: Duration = Duration::from_secs(15);
 const PUT_OFF: TimeDelta = TimeDelta::minutes(2);
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_secs(30),
-    longest: Duration::from_secs(60 * 60),
+    longest: Duration::from_hours(1),
 };
 
 /// Runs until the process stops.

@@ -23,9 +23,9 @@ use crate::rate_limit::TooMany;
 use crate::token;
 
 /// Life of an access token.
-pub const ACCESS_LIFETIME: Duration = Duration::from_secs(15 * 60);
+pub const ACCESS_LIFETIME: Duration = Duration::from_mins(15);
 /// A session ends after this time without use.
-pub const SESSION_LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+pub const SESSION_LIFETIME: Duration = Duration::from_hours(720);
 /// The use of a session is noted this often at most, so that reading pages does not write all the time.
 const TOUCH_EVERY: TimeDelta = TimeDelta::minutes(5);
 /// For whom access tokens are good; those of tenants' agents and customers have others.

@@ -27,7 +27,7 @@ use crate::status::{self, Intent, Subject};
 pub const SUSPENDED_BY_OWNER: &str = "owner";
 
 /// A tenant as the API and the pages show it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TenantView {
     /// Its id.
     pub id: TenantId,

@@ -48,11 +48,9 @@ const NO_MODULES: ModuleProgress = ModuleProgress {
 };
 
 fn said(status: &Status) -> String {
-    status
-        .findings
-        .iter()
-        .map(|f| format!("{:?} {:?} {}\n", f.kind, f.status, f.reason))
-        .collect()
+    status.findings.iter().fold(String::new(), |said, f| {
+        said + &format!("{:?} {:?} {}\n", f.kind, f.status, f.reason)
+    })
 }
 
 #[test]
@@ -191,7 +189,7 @@ enum Event {
     Delete,
     Undelete,
     GraceEnds,
-    Observe([StepState; 6], u32),
+    Observe(Box<[StepState; 6]>, u32),
 }
 
 fn events() -> impl Strategy<Value = Event> {
@@ -203,7 +201,7 @@ fn events() -> impl Strategy<Value = Event> {
         Just(Event::Undelete),
         Just(Event::GraceEnds),
         (prop::array::uniform6(states()), 0_u32..3)
-            .prop_map(|(states, replicas)| Event::Observe(states, replicas)),
+            .prop_map(|(states, replicas)| Event::Observe(Box::new(states), replicas)),
     ]
 }
 
@@ -230,7 +228,7 @@ proptest! {
                 }
                 Event::GraceEnds if subject.is_being_deleted => subject.intent = Intent::Absent,
                 Event::Observe(states, replicas) if subject.intent != Intent::None => {
-                    let status = derive(subject, &observed(states, replicas), NO_MODULES, &findings);
+                    let status = derive(subject, &observed(*states, replicas), NO_MODULES, &findings);
                     prop_assert_eq!(&derive(subject, &observed_of(&status, replicas), NO_MODULES, &status.findings).findings, &status.findings);
                     findings = status.findings;
                 }

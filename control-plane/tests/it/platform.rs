@@ -257,9 +257,10 @@ impl Platform {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        if tokio::time::timeout(PATIENCE, looking).await.is_err() {
-            panic!("it did not come to that: {last:#}");
-        }
+        assert!(
+            tokio::time::timeout(PATIENCE, looking).await.is_ok(),
+            "it did not come to that: {last:#}"
+        );
         last
     }
 
@@ -359,7 +360,7 @@ fn settings(mail: &TempDir, rates: Rates) -> Settings {
             from: "GOTRS Cloud <no-reply@localhost.localdomain>".to_owned(),
             transport: MailTransport::LocalMailbox(mail.path().to_owned()),
         },
-        deletion_grace: Duration::from_secs(14 * 24 * 60 * 60),
+        deletion_grace: Duration::from_hours(336),
         trusted_proxies: Vec::new(),
         rates,
     }

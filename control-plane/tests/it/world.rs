@@ -39,7 +39,7 @@ use tokio_util::io::StreamReader;
 use tower::ServiceExt as _;
 
 /// Anything that takes longer than this is a failed test.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Provisions nothing: these tests say by themselves what is there.
 struct NoProvisioner(broadcast::Sender<TenantId>);
@@ -60,7 +60,7 @@ impl Provisioner for NoProvisioner {
 }
 
 /// A control plane of its own for one test.
-pub struct World {
+pub(crate) struct World {
     pub app: App,
     pub s3: TestS3,
     pub tenant: TenantId,
@@ -74,14 +74,14 @@ pub struct World {
 
 impl World {
     /// With tenant "acme", signed in as its owner, and the background jobs running.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let world = Self::start_deaf().await;
         control_plane::jobs::module_feed::spawn(world.state());
         world
     }
 
     /// The same, but no job listens to notifications.
-    pub async fn start_deaf() -> Self {
+    pub(crate) async fn start_deaf() -> Self {
         service_kit::telemetry::install_tls_provider();
         let database = TestDatabase::create().await.unwrap();
         let pool = app::connect_with(database.options(), 10).await.unwrap();
@@ -123,27 +123,27 @@ impl World {
         }
     }
 
-    pub fn state(&self) -> &AppState {
+    pub(crate) fn state(&self) -> &AppState {
         self.app.state()
     }
 
     /// Another tenant of somebody else.
-    pub async fn make_stranger(&self, slug: &str) -> TenantId {
+    pub(crate) async fn make_stranger(&self, slug: &str) -> TenantId {
         make_tenant(&self.state().pool, slug).await.1
     }
 
     /// The owner's access token.
-    pub fn token(&self) -> String {
+    pub(crate) fn token(&self) -> String {
         self.token.clone()
     }
 
-    pub fn runtime_token(&self, tenant: TenantId) -> String {
+    pub(crate) fn runtime_token(&self, tenant: TenantId) -> String {
         runtime_token::issue(&self.state().keys, tenant)
             .expose_secret()
             .to_owned()
     }
 
-    pub async fn send(&self, request: Request<Body>) -> Response {
+    pub(crate) async fn send(&self, request: Request<Body>) -> Response {
         tokio::time::timeout(PATIENCE * 3, self.router.clone().oneshot(request))
             .await
             .unwrap()
@@ -151,7 +151,7 @@ impl World {
     }
 
     /// A call as the owner; the answer as JSON (null when there is none).
-    pub async fn call(
+    pub(crate) async fn call(
         &self,
         method: Method,
         path: &str,
@@ -176,18 +176,18 @@ impl World {
         )
     }
 
-    pub async fn get(&self, path: &str) -> (StatusCode, Value) {
+    pub(crate) async fn get(&self, path: &str) -> (StatusCode, Value) {
         self.call(Method::GET, path, CallBody::none()).await
     }
 
     /// Uploads a module of acme; `name` may carry a query.
-    pub async fn put(&self, name: &str, yaml: &str) -> (StatusCode, Value) {
+    pub(crate) async fn put(&self, name: &str, yaml: &str) -> (StatusCode, Value) {
         let path = format!("/v1/tenants/acme/modules/{name}");
         self.call(Method::PUT, &path, CallBody::yaml(yaml)).await
     }
 
     /// A watch stream of acme's runtime.
-    pub async fn watch(&self, query: &str) -> Watch {
+    pub(crate) async fn watch(&self, query: &str) -> Watch {
         let request = Request::get(format!("/v1/runtime/modules/watch{query}"))
             .header(
                 header::AUTHORIZATION,
@@ -204,7 +204,7 @@ impl World {
     }
 
     /// What a runtime says; the status of the answer.
-    pub async fn acknowledge(&self, acknowledgement: &Acknowledgement) -> StatusCode {
+    pub(crate) async fn acknowledge(&self, acknowledgement: &Acknowledgement) -> StatusCode {
         let request = Request::post("/v1/runtime/modules/ack")
             .header(
                 header::AUTHORIZATION,
@@ -216,32 +216,32 @@ impl World {
         self.send(request).await.status()
     }
 
-    pub async fn end(self) {
+    pub(crate) async fn end(self) {
         self.tasks.shut_down(PATIENCE).await;
         self.state().pool.close().await;
         self.database.drop_database().await.unwrap();
     }
 
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.tasks.stop();
     }
 }
 
 /// What a call sends.
-pub struct CallBody {
+pub(crate) struct CallBody {
     kind: Option<&'static str>,
     bytes: Vec<u8>,
 }
 
 impl CallBody {
-    pub fn none() -> Self {
+    pub(crate) fn none() -> Self {
         Self {
             kind: None,
             bytes: Vec::new(),
         }
     }
 
-    pub fn yaml(text: impl AsRef<[u8]>) -> Self {
+    pub(crate) fn yaml(text: impl AsRef<[u8]>) -> Self {
         Self {
             kind: Some("application/yaml"),
             bytes: text.as_ref().to_vec(),
@@ -259,13 +259,13 @@ impl From<Value> for CallBody {
 }
 
 /// The lines of a watch stream.
-pub struct Watch(
+pub(crate) struct Watch(
     futures_util::stream::BoxStream<'static, Result<String, tokio_util::codec::LinesCodecError>>,
 );
 
 impl Watch {
     /// The next event.
-    pub async fn next(&mut self) -> WatchEvent {
+    pub(crate) async fn next(&mut self) -> WatchEvent {
         let line = tokio::time::timeout(PATIENCE, self.0.next())
             .await
             .expect("an event within the time")
@@ -275,7 +275,7 @@ impl Watch {
     }
 
     /// The next event that is no heartbeat.
-    pub async fn next_change(&mut self) -> WatchEvent {
+    pub(crate) async fn next_change(&mut self) -> WatchEvent {
         loop {
             let event = self.next().await;
             if !matches!(event, WatchEvent::Bookmark { .. }) {
@@ -285,14 +285,14 @@ impl Watch {
     }
 
     /// That nothing more comes.
-    pub async fn assert_ends(&mut self) {
+    pub(crate) async fn assert_ends(&mut self) {
         let rest = tokio::time::timeout(PATIENCE, self.0.next()).await.unwrap();
         assert!(rest.is_none(), "{rest:?}");
     }
 }
 
 /// What a runtime would answer to an event; `ok` says whether it likes the modules in it.
-pub fn answer_to(instance: &str, event: &WatchEvent, ok: bool) -> Acknowledgement {
+pub(crate) fn answer_to(instance: &str, event: &WatchEvent, ok: bool) -> Acknowledgement {
     let modules = match event {
         WatchEvent::Snapshot { modules, .. } => modules.clone(),
         WatchEvent::Put { module, .. } => vec![module.clone()],
@@ -349,7 +349,7 @@ fn settings(mail: &TempDir) -> Settings {
             from: "GOTRS Cloud <no-reply@localhost.localdomain>".to_owned(),
             transport: MailTransport::LocalMailbox(mail.path().to_owned()),
         },
-        deletion_grace: Duration::from_secs(86_400),
+        deletion_grace: Duration::from_hours(24),
         trusted_proxies: vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],
         rates: Rates {
             signups_per_hour: many,

@@ -26,7 +26,7 @@ pub const DEADLINE: Duration = Duration::from_secs(10);
 pub const ATTEMPTS: u32 = 3;
 
 /// Longest life of a presigned URL that Signature Version 4 allows.
-pub const MAX_PRESIGN: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+pub const MAX_PRESIGN: Duration = Duration::from_hours(7 * 24);
 
 /// Most keys that one [`BlobStore::list`] returns; S3's own page size.
 pub const MAX_LISTED: u16 = 1000;
@@ -139,7 +139,7 @@ impl BlobStore {
             Err(error)
                 if error
                     .as_service_error()
-                    .is_some_and(|error| error.is_bucket_already_owned_by_you()) =>
+                    .is_some_and(aws_sdk_s3::operation::create_bucket::CreateBucketError::is_bucket_already_owned_by_you) =>
             {
                 Ok(())
             }
@@ -164,7 +164,8 @@ impl BlobStore {
             .if_none_match("*")
             .body(ByteStream::from(content))
             .send();
-        match in_time(PUT, put).await? {
+        // Boxed: the SDK's future is 19 kB, and callers hold it in theirs.
+        match Box::pin(in_time(PUT, put)).await? {
             Ok(_) => Ok(Put::Created),
             Err(error) if status(&error) == Some(412) => Ok(Put::AlreadyThere),
             Err(error) => Err(BlobError::from_sdk(PUT, error)),

@@ -31,7 +31,7 @@ pub enum Command {
     Remote(RemoteCommand),
     /// Print a completion script for a shell
     ///
-    /// For bash: gotrs completion bash > /etc/bash_completion.d/gotrs
+    /// For bash: gotrs completion bash > /`etc/bash_completion.d/gotrs`
     Completion {
         /// Which shell
         shell: Shell,

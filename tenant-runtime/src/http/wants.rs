@@ -58,7 +58,8 @@ mod tests {
 
     #[test]
     fn the_request_says_what_it_wants() {
-        let cases: [(&str, &[(&str, &str)], Wants); 7] = [
+        type Headers = &'static [(&'static str, &'static str)];
+        let cases: [(&str, Headers, Wants); 7] = [
             ("/agent", &[("accept", "text/html,*/*;q=0.8")], Wants::Page),
             ("/agent", &[], Wants::Page),
             (

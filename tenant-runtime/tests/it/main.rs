@@ -1,5 +1,11 @@
 //! The server as a whole, on a real PostgreSQL: the same router as in `main`, called without sockets.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on says so by ending"
+)]
+
 mod authz;
 mod csrf;
 mod events;

@@ -27,7 +27,7 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a tenant is looked at while something is being made of it, if nobody tells of a change.
 const POLL: Duration = Duration::from_secs(2);
 /// Timers are not exact over days; a tenant that waits out its grace period is looked at this often.
-const LONGEST_WAIT: Duration = Duration::from_secs(60 * 60);
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 /// Why a look at a tenant did not work.
 #[derive(Debug, thiserror::Error)]

@@ -14,8 +14,8 @@ use crate::db::{DbError, module, module_replica};
 
 /// Findings of one module that are kept; the rest says nothing new.
 const MAX_DIAGNOSTICS: usize = 100;
-/// Modules that one acknowledgement may speak of.
-const MAX_RESULTS: usize = 2 * super::error::MAX_MODULES as usize;
+/// Modules that one acknowledgement may speak of: twice as many as a tenant may have ([`super::error::MAX_MODULES`]).
+const MAX_RESULTS: usize = 1_000;
 
 /// The name of a runtime among its tenant's: a pod's name, or what the supervisor calls the process.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -104,7 +104,10 @@ impl Registry {
         if Sha256Digest::of(&bytes) != digest {
             return Err(damaged());
         }
-        let source: Arc<str> = std::str::from_utf8(&bytes).map_err(|_| damaged())?.into();
+        let Ok(source) = std::str::from_utf8(&bytes) else {
+            return Err(damaged());
+        };
+        let source: Arc<str> = source.into();
         self.keep_source(digest, &source);
         Ok(source)
     }

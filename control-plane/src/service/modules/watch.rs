@@ -27,7 +27,7 @@ use crate::db::{DbError, module_replica};
 pub const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// How long the URL of a module can be used: runtimes fetch at once, or come back for a new one.
-const URL_LIFE: Duration = Duration::from_secs(15 * 60);
+const URL_LIFE: Duration = Duration::from_mins(15);
 
 /// With more changes than this to tell at once, a snapshot is shorter.
 const MAX_CHANGES: i64 = 100;

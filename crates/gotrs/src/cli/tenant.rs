@@ -104,7 +104,7 @@ fn list(tenants: &[Tenant]) -> String {
     }
     let mut table = Table::new(&["SLUG", "PHASE", "PLAN", "ORGANIZATION", "URL"]);
     for tenant in tenants {
-        table.row(vec![
+        table.row(&[
             tenant.slug.clone(),
             tenant.phase.clone(),
             tenant.plan.clone(),
@@ -150,7 +150,7 @@ fn show(tenant: &Tenant, output: &Output) -> String {
     if !tenant.conditions.is_empty() {
         let mut table = Table::new(&["CONDITION", "STATUS", "REASON", "MESSAGE"]);
         for condition in &tenant.conditions {
-            table.row(vec![
+            table.row(&[
                 condition.kind.clone(),
                 condition.status.clone(),
                 condition.reason.clone(),

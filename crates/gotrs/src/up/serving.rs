@@ -35,7 +35,7 @@ const BASE_DOMAIN: &str = "localhost";
 /// Of the control plane; tenants' runtimes have their own.
 const DATABASE_CONNECTIONS: u32 = 20;
 /// How long a deleted tenant can be brought back.
-const DELETION_GRACE: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+const DELETION_GRACE: Duration = Duration::from_hours(336);
 
 pub(super) struct Serving<'a> {
     pub(super) args: &'a UpArgs,

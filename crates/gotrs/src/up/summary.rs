@@ -45,9 +45,10 @@ fn render(summary: &Summary<'_>) -> String {
     );
     line(
         "Demo",
-        match summary.demo {
-            true => "is being made; its address and login follow",
-            false => "gotrs up --demo",
+        if summary.demo {
+            "is being made; its address and login follow"
+        } else {
+            "gotrs up --demo"
         },
     );
     line("Stop", "Ctrl-C");

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::data;
 
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 fn settings(data: &Path) -> Settings {
     Settings {

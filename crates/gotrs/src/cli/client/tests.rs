@@ -48,7 +48,7 @@ struct World {
     file: CredentialsFile,
     clock: MockClock,
     tasks: Tasks,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl World {
@@ -81,7 +81,7 @@ impl World {
             file: CredentialsFile::in_folder(folder.path()),
             clock: MockClock::default(),
             tasks,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -159,7 +159,7 @@ async fn a_session_that_is_over_says_how_to_begin_another() {
     );
     assert_eq!(error.exit_code(), 2);
     let nobody = world.client(Identity::Session(
-        CredentialsFile::in_folder(world._folder.path()).clone(),
+        CredentialsFile::in_folder(world.folder.path()).clone(),
     ));
     let other = Client {
         base: parse_url("http://localhost:1").unwrap(),

@@ -15,6 +15,7 @@ use crate::cli::error::CliError;
 use crate::cli::output::table::Table;
 use crate::cli::output::{Output, clean};
 
+#[expect(clippy::struct_field_names, reason = "the names of the API's answer")]
 #[derive(Deserialize)]
 struct Version {
     name: String,
@@ -87,7 +88,7 @@ fn list_text(modules: &[Version]) -> String {
         "NOTES",
     ]);
     for module in modules {
-        table.row(vec![
+        table.row(&[
             module.name.clone(),
             module.version.to_string(),
             module.generation.to_string(),
@@ -137,7 +138,7 @@ fn versions_text(versions: &[Version]) -> String {
             ("put", _) => "upload".to_owned(),
             (kind, _) => kind.to_owned(),
         };
-        table.row(vec![
+        table.row(&[
             version.version.to_string(),
             what,
             version.generation.to_string(),
@@ -271,7 +272,7 @@ fn status_text(status: &Status) -> String {
     }
     let mut table = Table::new(&["RUNTIME", "STATE", "GENERATION", "SAID AT"]);
     for replica in &status.replicas {
-        table.row(vec![
+        table.row(&[
             replica.instance.clone(),
             replica.state.clone(),
             replica.generation.to_string(),

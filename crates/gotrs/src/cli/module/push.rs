@@ -241,7 +241,7 @@ mod tests {
     use crate::cli::output::Format;
     use crate::cli::output::tests::captured;
 
-    fn change(extra: Value) -> Change {
+    fn change(extra: &Value) -> Change {
         let mut value = json!({"name": "laptop", "version": 2, "kind": "put", "generation": 7});
         for (key, more) in extra.as_object().unwrap() {
             value[key] = more.clone();
@@ -265,7 +265,7 @@ mod tests {
             json!({"kind": "delete", "live": {"ready": 1, "acknowledged": 1}}),
         ]
         .into_iter()
-        .map(|extra| change_text(&change(extra), None, &output))
+        .map(|extra| change_text(&change(&extra), None, &output))
         .collect();
         insta::assert_snapshot!(texts, @r#"
         laptop version 2 is stored (generation 7), live on 1 runtime
@@ -282,11 +282,13 @@ mod tests {
     #[test]
     fn a_refusal_by_a_runtime_is_bad_and_shown() {
         let (output, ..) = captured(Format::Text);
-        let change = change(json!({"live": {"ready": 2, "acknowledged": 1, "refused": [{
-            "instance": "runtime-1",
-            "diagnostics": [{"severity": "error", "code": "unknown-table", "message": "there is no table \"x\"",
-                "line": 1, "column": 9, "length": 1, "path": "module.table"}],
-        }]}}));
+        let change = change(
+            &json!({"live": {"ready": 2, "acknowledged": 1, "refused": [{
+                "instance": "runtime-1",
+                "diagnostics": [{"severity": "error", "code": "unknown-table", "message": "there is no table \"x\"",
+                    "line": 1, "column": 9, "length": 1, "path": "module.table"}],
+            }]}}),
+        );
         assert_eq!(change.verdict(), Verdict::Bad);
         let file = ModuleFile {
             path: "laptop.yaml".into(),

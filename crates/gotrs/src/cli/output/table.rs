@@ -21,7 +21,7 @@ impl Table {
     }
 
     /// Adds a row; it has a cell for each heading.
-    pub fn row(&mut self, cells: Vec<String>) {
+    pub fn row(&mut self, cells: &[String]) {
         self.rows
             .push(cells.iter().map(|cell| one_line(cell)).collect());
     }
@@ -73,13 +73,13 @@ mod tests {
     #[test]
     fn columns_stand_under_each_other_in_any_script() {
         let mut table = Table::new(&["NAME", "VERSION", "WHO"]);
-        table.row(vec!["laptop".to_owned(), "12".to_owned(), "ann".to_owned()]);
-        table.row(vec![
+        table.row(&["laptop".to_owned(), "12".to_owned(), "ann".to_owned()]);
+        table.row(&[
             "日本語".to_owned(),
             "3".to_owned(),
             "a\u{1b}b\nc".to_owned(),
         ]);
-        table.row(vec!["é".to_owned(), "4".to_owned(), String::new()]);
+        table.row(&["é".to_owned(), "4".to_owned(), String::new()]);
         insta::assert_snapshot!(table.render(), @"
         NAME    VERSION  WHO
         laptop  12       ann

@@ -1,6 +1,7 @@
 //! Black-box tests: they start the real programs and use them as people and programs do, over HTTP and in a browser.
 //!
-//! `cargo build -p gotrs && cargo test -p e2e`. Nothing here links against the product.
+//! `cargo test --workspace --exclude lambda-guest --no-run` builds the programs under test, then
+//! `cargo test --workspace --exclude lambda-guest --test black_box` runs these.
 
 #![warn(missing_docs)]
 

@@ -96,20 +96,21 @@ async fn connections_killed_at_any_moment_leave_what_the_next_run_completes() ->
     let victim = Tenant::new();
     let mut killed = 0;
     let mut delay = Duration::ZERO;
-    loop {
+    for turn in 0.. {
+        assert!(turn < 100, "never came through after being interrupted");
         let result = tokio::select! {
             result = server.provision_again(&victim) => result,
             error = kill_one_writer(killers.clone(), delay) => anyhow::bail!("killing: {error:?}"),
         };
-        if result.is_ok() {
-            break;
+        match result {
+            Ok(_) if killed >= 3 => break,
+            // The kill came between two steps and hurt nothing: from the beginning, a little later.
+            Ok(_) => server.tenants.drop_tenant(victim.id).await?,
+            Err(_) => killed += 1,
         }
-        killed += 1;
         // Dense at first, then wider: some twenty moments over the whole run.
         delay = delay * 5 / 4 + Duration::from_millis(8);
-        assert!(killed < 400, "never came through");
     }
-    assert!(killed >= 3, "only {killed} runs were interrupted");
     killers.close().await;
     server.provision_again(&victim).await?;
     assert_eq!(fingerprint(&mut connection, &victim).await?, expected);

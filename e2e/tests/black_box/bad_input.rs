@@ -94,8 +94,8 @@ async fn wrong_requests_get_the_right_refusal() -> anyhow::Result<()> {
             platform
                 .console(Method::POST, "/v1/signup/verify")
                 .json(&json!({"token": "x"})),
-            410,
-            "",
+            404,
+            "bad_link",
         ),
         (
             "no token",
@@ -256,7 +256,13 @@ async fn wrong_flags_end_the_command_at_once_and_say_what_to_write() -> anyhow::
             "/nonexistent.yaml",
         ),
         (
-            &["tenant", "list", "--url", "http://127.0.0.1:1"],
+            &[
+                "login",
+                "--email",
+                "a@b.example",
+                "--url",
+                "http://127.0.0.1:1",
+            ],
             3,
             "127.0.0.1:1",
         ),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 const LAPTOP: &str = include_str!("../fixtures/laptop.yaml");
 const LAPTOP_WITH_NOTE: &str = include_str!("../fixtures/laptop-with-note.yaml");
+const LAPTOP_BAD_LAMBDA: &str = include_str!("../fixtures/laptop-bad-lambda.yaml");
 const LAPTOP_BROKEN: &str = include_str!("../fixtures/laptop-broken.yaml");
 
 #[tokio::test]
@@ -230,9 +231,19 @@ async fn a_module_is_live_without_a_restart(platform: &Platform) -> anyhow::Resu
 
 async fn a_broken_version_is_refused_with_every_finding(platform: &Platform) -> anyhow::Result<()> {
     let said = push(platform, LAPTOP_BROKEN, 1).await?;
-    for finding in ["laptop.yaml:7:", "laptop.yaml:11:", "^"] {
+    for finding in [
+        "laptop.yaml:7:26",
+        "laptop.yaml:8:40",
+        "laptop.yaml:10:5",
+        "^^^^^^",
+    ] {
         ensure!(said.contains(finding), "{finding} is not in:\n{said}");
     }
+    let said = push(platform, LAPTOP_BAD_LAMBDA, 1).await?;
+    ensure!(
+        said.contains("laptop.yaml:16:26"),
+        "the place is the file's, not the lambda's:\n{said}"
+    );
     let token = platform.agent_token("acme").await?;
     let (status, list) = platform
         .call("acme", &token, Method::GET, "/admin/laptop", None)

@@ -202,7 +202,7 @@ impl Platform {
             if let Some(mail) = self.mails().await.first() {
                 return token_of(mail);
             }
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
         panic!("no mail arrived within ten seconds")
     }

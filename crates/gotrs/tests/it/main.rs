@@ -1,5 +1,10 @@
 //! The parts of `gotrs up` as real processes and real servers.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on says so by ending"
+)]
+
 mod data;
 mod postgres;
 mod s3;

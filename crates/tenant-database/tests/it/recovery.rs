@@ -103,9 +103,9 @@ async fn connections_killed_at_any_moment_leave_what_the_next_run_completes() ->
             error = kill_one_writer(killers.clone(), delay) => anyhow::bail!("killing: {error:?}"),
         };
         match result {
-            Ok(_) if killed >= 3 => break,
+            Ok(()) if killed >= 3 => break,
             // The kill came between two steps and hurt nothing: from the beginning, a little later.
-            Ok(_) => server.tenants.drop_tenant(victim.id).await?,
+            Ok(()) => server.tenants.drop_tenant(victim.id).await?,
             Err(_) => killed += 1,
         }
         // Dense at first, then wider: some twenty moments over the whole run.

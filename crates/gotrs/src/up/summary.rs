@@ -74,7 +74,7 @@ mod tests {
     fn a_newcomer_is_told_where_everything_is() {
         let text = render(&Summary {
             address: "127.0.0.1:8080".parse().unwrap(),
-            data: Path::new("/home/me/gotrs/data"),
+            data: Path::new("/srv/gotrs/data"),
             cluster: Some(Path::new("/var/lib/gotrs/abc/postgres")),
             took: Duration::from_millis(1_234),
             demo: false,
@@ -86,7 +86,7 @@ mod tests {
           Console  http://localhost:8080
           Mail     http://localhost:8080/dev/mail
           Tenants  http://<slug>.localhost:8080
-          Data     /home/me/gotrs/data
+          Data     /srv/gotrs/data
                    /var/lib/gotrs/abc/postgres (PostgreSQL)
           Log      standard error of this process; less of it with --log warn
           Demo     gotrs up --demo

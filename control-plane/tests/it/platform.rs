@@ -195,16 +195,21 @@ impl Platform {
         mailbox::list(self.state()).await.unwrap()
     }
 
-    /// The token in the newest mail.
-    pub(crate) async fn newest_token(&self) -> String {
-        // The job of the platform may be at it: what it has taken is not due for us, but arrives.
+    /// The token in the newest mail to an address.
+    pub(crate) async fn newest_token(&self, email: &str) -> String {
+        // The job of the platform may be at it: what it has taken is not due for us, but arrives. Until then the newest mail of
+        // all is somebody else's.
         for _ in 0..500 {
-            if let Some(mail) = self.mails().await.first() {
+            let mails = self.mails().await;
+            if let Some(mail) = mails
+                .iter()
+                .find(|mail| mail.to.eq_ignore_ascii_case(email))
+            {
                 return token_of(mail);
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        panic!("no mail arrived within ten seconds")
+        panic!("no mail to {email} arrived within ten seconds")
     }
 
     pub(crate) async fn clean_up(&self) {
@@ -226,7 +231,7 @@ impl Platform {
             .unwrap()
             .parse()
             .unwrap();
-        let token = self.newest_token().await;
+        let token = self.newest_token(&email).await;
         let verified = self
             .post("/v1/signup/verify", json!({"token": token}))
             .await;

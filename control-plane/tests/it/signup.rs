@@ -230,7 +230,7 @@ async fn a_second_signup_of_an_address_answers_the_same_and_joins_the_account() 
         "not before the link is opened"
     );
 
-    let token = platform.newest_token().await;
+    let token = platform.newest_token("ann@acme.example").await;
     let verified = platform
         .post("/v1/signup/verify", json!({"token": token}))
         .await;
@@ -270,7 +270,7 @@ async fn an_unopened_signup_gives_nobody_a_foot_in_the_door() {
 async fn bad_old_and_foreign_links_are_refused() {
     let platform = Platform::start(FakeProvisioner::eager()).await;
     platform.sign_up("acme", "ann@acme.example").await;
-    let token = platform.newest_token().await;
+    let token = platform.newest_token("ann@acme.example").await;
     for bad in ["", "x", &token[1..], &format!("{token}A"), "gotrs_rt_AAAA"] {
         let answer = platform
             .post("/v1/signup/verify", json!({"token": bad}))

@@ -9,6 +9,17 @@ use anyhow::{Context as _, ensure};
 use thirtyfour::prelude::*;
 use tokio::process::{Child, Command};
 
+/// One line per thing that keeps people from using the page.
+const RUN_AXE: &str = "
+    const done = arguments[arguments.length - 1];
+    axe.run(document, { resultTypes: ['violations'] }).then(
+      ({ violations }) => done(violations
+        .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+        .flatMap(({ id, help, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${help}: ${html} ${failureSummary}`))),
+      (error) => done(['axe-core failed: ' + error]),
+    );
+";
+
 /// Chromedriver and one window.
 #[derive(Debug)]
 pub struct Browser {
@@ -100,6 +111,28 @@ impl Browser {
             .screenshot(&self.screenshots.join(format!("{name}.png")))
             .await
             .context("taking a screenshot")
+    }
+
+    /// Saves a screenshot and has axe-core look at the page: nothing serious may be wrong with it.
+    pub async fn inspect(&self, name: &str) -> anyhow::Result<()> {
+        self.screenshot(name).await?;
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let axe = root.join("crates/service-kit/assets/node_modules/axe-core/axe.min.js");
+        let axe = std::fs::read_to_string(&axe)
+            .with_context(|| format!("reading {} (cargo xtask assets)", axe.display()))?;
+        self.driver.execute(axe, Vec::new()).await?;
+        let found = self
+            .driver
+            .execute_async(RUN_AXE, Vec::new())
+            .await
+            .context("running axe-core")?;
+        let found: Vec<String> = found.convert()?;
+        ensure!(
+            found.is_empty(),
+            "axe-core finds on {name}:\n{}",
+            found.join("\n")
+        );
+        Ok(())
     }
 
     /// Waits until an element is there and visible.

@@ -30,7 +30,7 @@ async fn a_person_signs_up_and_sees_a_new_screen_appear() -> anyhow::Result<()> 
 
 async fn walk(platform: &Platform, browser: &Browser) -> anyhow::Result<()> {
     browser.driver.goto(platform.console_url()).await?;
-    browser.screenshot("console-landing").await?;
+    browser.inspect("console-landing").await?;
     browser
         .driver
         .goto(format!("{}/signup", platform.console_url()))
@@ -39,10 +39,10 @@ async fn walk(platform: &Platform, browser: &Browser) -> anyhow::Result<()> {
     browser.fill("input[name=slug]", "acme").await?;
     browser.fill("input[name=email]", &email("acme")).await?;
     browser.fill("input[name=password]", PASSWORD).await?;
-    browser.screenshot("console-signup").await?;
+    browser.inspect("console-signup").await?;
     browser.click("main form button[type=submit]").await?;
     browser.wait_for("a[href*='/dev/mail']").await?;
-    browser.screenshot("console-check-mail").await?;
+    browser.inspect("console-check-mail").await?;
 
     let token = platform.token_from_mail(&email("acme")).await?;
     browser
@@ -50,7 +50,7 @@ async fn walk(platform: &Platform, browser: &Browser) -> anyhow::Result<()> {
         .goto(format!("{}/dev/mail", platform.console_url()))
         .await?;
     browser.wait_for_text(&email("acme")).await?;
-    browser.screenshot("console-mail").await?;
+    browser.inspect("console-mail").await?;
     browser
         .driver
         .goto(format!(
@@ -60,22 +60,22 @@ async fn walk(platform: &Platform, browser: &Browser) -> anyhow::Result<()> {
         .await?;
     confirm_if_asked(browser).await?;
     browser.wait_for_text("Migrations").await?;
-    browser.screenshot("console-progress").await?;
+    browser.inspect("console-progress").await?;
     platform.wait_until_active("acme").await?;
     browser
         .wait_for(&format!("a[href^='{}']", platform.tenant_url("acme")))
         .await?;
-    browser.screenshot("console-ready").await?;
+    browser.inspect("console-ready").await?;
 
     browser.driver.goto(platform.tenant_url("acme")).await?;
     sign_in(browser).await?;
-    browser.screenshot("tenant-agent").await?;
+    browser.inspect("tenant-agent").await?;
     browser
         .driver
         .goto(format!("{}/admin", platform.tenant_url("acme")))
         .await?;
     browser.wait_for_text("Queues").await?;
-    browser.screenshot("tenant-admin").await?;
+    browser.inspect("tenant-admin").await?;
 
     // The menu of this open page changes by itself.
     let file = platform.data.join("laptop.yaml");
@@ -92,13 +92,13 @@ async fn walk(platform: &Platform, browser: &Browser) -> anyhow::Result<()> {
         .wait_for("nav a[href='/admin/laptop']")
         .await
         .context("the new screen is in the menu of the open page")?;
-    browser.screenshot("tenant-menu-grew").await?;
+    browser.inspect("tenant-menu-grew").await?;
 
     browser
         .driver
         .goto(format!("{}/admin/laptop", platform.tenant_url("acme")))
         .await?;
-    browser.screenshot("tenant-list-empty").await?;
+    browser.inspect("tenant-list-empty").await?;
     browser
         .driver
         .goto(format!("{}/admin/laptop/new", platform.tenant_url("acme")))
@@ -109,7 +109,7 @@ async fn walk(platform: &Platform, browser: &Browser) -> anyhow::Result<()> {
         .wait_for("[aria-invalid=true]")
         .await
         .context("what is missing is marked")?;
-    browser.screenshot("tenant-form-errors").await?;
+    browser.inspect("tenant-form-errors").await?;
     browser.fill("input[name=model]", "T14").await?;
     browser.click("main form button[type=submit]").await?;
     browser
@@ -120,7 +120,7 @@ async fn walk(platform: &Platform, browser: &Browser) -> anyhow::Result<()> {
         .wait_for_text("1190")
         .await
         .context("the computed field")?;
-    browser.screenshot("tenant-list").await
+    browser.inspect("tenant-list").await
 }
 
 /// Some mail scanners open links: the page behind the link may ask for a click.
@@ -153,11 +153,11 @@ async fn tour(platform: &Platform, browser: &Browser, name: &str) -> anyhow::Res
         .goto(format!("{}/signup", platform.console_url()))
         .await?;
     browser
-        .screenshot(&format!("console-signup-{name}"))
+        .inspect(&format!("console-signup-{name}"))
         .await?;
     browser.driver.goto(platform.tenant_url("acme")).await?;
     browser.wait_for("input[name=login]").await?;
-    browser.screenshot(&format!("tenant-login-{name}")).await?;
+    browser.inspect(&format!("tenant-login-{name}")).await?;
     browser.fill("input[name=login]", &email("acme")).await?;
     browser.fill("input[name=password]", PASSWORD).await?;
     browser.click("main form button[type=submit]").await?;
@@ -168,7 +168,7 @@ async fn tour(platform: &Platform, browser: &Browser, name: &str) -> anyhow::Res
             .await?;
         browser.wait_for("main h1").await?;
         browser
-            .screenshot(&format!("tenant-{}-{name}", page.replace('/', "-")))
+            .inspect(&format!("tenant-{}-{name}", page.replace('/', "-")))
             .await?;
     }
     Ok(())

@@ -172,6 +172,7 @@ impl Runtime {
         let run_file = settings.run.join(format!("{}.json", start.tenant));
         let address_file = settings.run.join(format!("{}.address", start.tenant));
         remove_if_there(&address_file)?;
+        let started = Instant::now();
         let mut child = spawner
             .spawn(command(&start, settings, &address_file)?, Signal::KILL)
             .await
@@ -183,7 +184,7 @@ impl Runtime {
         let mut runtime = Self {
             child,
             pid,
-            started: Instant::now(),
+            started,
             slug: start.slug.clone(),
             process: ProcessRecord::of(pid).ok(),
             run_file,

@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use service_kit::{Problem, Tasks, request_id, telemetry};
+use service_kit::{Problem, Tasks, request_id, telemetry, unread};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::table::{Route, RouteTarget, RoutingTable};
@@ -111,9 +111,15 @@ impl Proxy {
         let wants_page = accepts_html(request.headers());
         let asset = wanted_asset(&request);
         let answer = async {
-            match self.route(request.map(Body::new), client, &id).await {
+            let (parts, body) = request.map(Body::new).into_parts();
+            let (body, unread) = unread::lend(body, &parts.headers);
+            let request = Request::from_parts(parts, body);
+            match self.route(request, client, &id).await {
                 Ok(response) => response,
-                Err(problem) => self.refuse(problem, wants_page, asset),
+                Err(problem) => {
+                    unread.drain().await;
+                    self.refuse(problem, wants_page, asset)
+                }
             }
         };
         let mut response =

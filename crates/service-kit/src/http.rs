@@ -15,7 +15,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::timeout::TimeoutLayer;
 use tracing::Instrument as _;
 
-use crate::{Problem, Tasks, request_id, telemetry};
+use crate::{Problem, Tasks, request_id, telemetry, unread};
 
 /// How long an answer may take to begin. Bodies (watch streams, exports) may take longer.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -23,11 +23,12 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Largest request body unless a route says otherwise.
 pub const BODY_LIMIT: usize = 2 * 1024 * 1024;
 
-/// The middleware of every service, outermost first: request id, trace, panic, timeout, body limit.
+/// The middleware of every service, outermost first: request id, trace, rest of refused bodies, panic, timeout, body limit.
 pub fn with_middleware(router: Router) -> Router {
     router.fallback(no_such_route).layer(
         ServiceBuilder::new()
             .layer(middleware::from_fn(identify_and_trace))
+            .layer(middleware::from_fn(read_what_is_refused))
             .layer(CatchPanicLayer::custom(answer_to_panic))
             .layer(TimeoutLayer::with_status_code(
                 StatusCode::GATEWAY_TIMEOUT,
@@ -90,6 +91,17 @@ async fn identify_and_trace(request: Request, next: Next) -> Response {
     .record(started.elapsed().as_secs_f64());
     if let Ok(value) = HeaderValue::try_from(id) {
         response.headers_mut().insert(request_id::HEADER, value);
+    }
+    response
+}
+
+/// Lets a client that is still sending get to the answer that refuses its request.
+async fn read_what_is_refused(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let (body, unread) = unread::lend(body, &parts.headers);
+    let response = next.run(Request::from_parts(parts, body)).await;
+    if response.status().is_client_error() || response.status().is_server_error() {
+        unread.drain().await;
     }
     response
 }
@@ -208,5 +220,29 @@ mod tests {
         let (status, _, body) = call(request).await;
         assert_eq!(status, StatusCode::PAYLOAD_TOO_LARGE);
         assert_eq!(body["code"], "payload_too_large");
+    }
+
+    /// Many times, for it is a race between the answer and the reset of a connection with unread data.
+    #[tokio::test]
+    async fn the_answer_to_a_large_body_arrives_over_a_real_connection() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let tasks = Tasks::new();
+        let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        serve(&tasks, "server", listener, app());
+        let body = vec![b' '; 3 * 1024 * 1024];
+        for _ in 0..20 {
+            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+            let head = format!(
+                "POST /echo HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+                body.len()
+            );
+            stream.write_all(head.as_bytes()).await.unwrap();
+            stream.write_all(&body).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+        }
+        tasks.stop();
     }
 }

@@ -16,6 +16,7 @@ pub mod pages;
 pub mod problem;
 pub mod request_id;
 pub mod telemetry;
+pub mod unread;
 
 pub use chain::Chain;
 pub use lifecycle::Tasks;

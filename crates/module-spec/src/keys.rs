@@ -13,6 +13,8 @@ pub(crate) enum Shape {
     Identifier,
     /// The name of a field of this module.
     FieldName,
+    /// Names of fields of this module.
+    FieldNames,
     /// `true` or `false`.
     Boolean,
     /// A whole number.

@@ -21,6 +21,8 @@ mod diff;
 mod findings;
 mod keys;
 mod lambda;
+mod lines;
+pub mod lsp;
 mod parse;
 mod reader;
 mod reference;

@@ -137,7 +137,7 @@ fn section(page: &mut String, table: &Table) -> std::fmt::Result {
             page,
             "| `{}`{must} | {} | {} |",
             key.name,
-            shape(key.shape),
+            shape_text(key.shape),
             key.doc.replace('|', "\\|")
         )?;
     }
@@ -155,7 +155,8 @@ fn section(page: &mut String, table: &Table) -> std::fmt::Result {
     Ok(())
 }
 
-fn shape(shape: Shape) -> String {
+/// What may stand behind a key.
+pub(crate) fn shape_text(shape: Shape) -> String {
     let words = |words: &[&str]| {
         words
             .iter()
@@ -167,6 +168,7 @@ fn shape(shape: Shape) -> String {
         Shape::Text => "text".to_owned(),
         Shape::Identifier => "identifier".to_owned(),
         Shape::FieldName => "name of a field".to_owned(),
+        Shape::FieldNames => "list of names of fields".to_owned(),
         Shape::Boolean => "`true`, `false`".to_owned(),
         Shape::Integer { min, max } => format!("whole number, {min} to {max}"),
         Shape::Number => "number".to_owned(),

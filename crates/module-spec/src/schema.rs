@@ -65,7 +65,7 @@ fn shape_schema(shape: Shape) -> Value {
         Shape::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Shape::Number => json!({ "type": "number" }),
         Shape::OneOf(words) => json!({ "enum": words }),
-        Shape::Texts => json!({ "type": "array", "items": { "type": scalar } }),
+        Shape::Texts | Shape::FieldNames => json!({ "type": "array", "items": { "type": scalar } }),
         Shape::SomeOf(words) => json!({ "type": "array", "items": { "enum": words } }),
         Shape::Any => json!({}),
         Shape::TextMap => json!({ "type": "object", "additionalProperties": { "type": scalar } }),

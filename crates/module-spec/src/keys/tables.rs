@@ -470,12 +470,12 @@ pub(crate) static VALIDATION: Table = Table {
     keys: &[
         key(
             "unique_fields",
-            Shape::Texts,
+            Shape::FieldNames,
             "Fields of which no two records may have the same value.",
         ),
         key(
             "required_fields",
-            Shape::Texts,
+            Shape::FieldNames,
             "Fields that must be filled in.",
         ),
     ],
@@ -489,7 +489,7 @@ pub(crate) static UI: Table = Table {
     keys: &[
         key(
             "list_columns",
-            Shape::Texts,
+            Shape::FieldNames,
             "Columns of the list in order, computed fields too.",
         ),
         key(
@@ -517,7 +517,7 @@ pub(crate) static FORM_SECTION: Table = Table {
         key("description", Shape::Text, "A sentence under the heading."),
         key(
             "fields",
-            Shape::Texts,
+            Shape::FieldNames,
             "Names of the fields in it, computed fields too.",
         ),
     ],

@@ -1,11 +1,14 @@
 //! Code in a module, and where it stands in the file.
 
+use std::sync::Arc;
+
 /// A function body in JavaScript, with a map from its own lines back to those of the YAML file.
+/// Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lambda {
     pub(crate) path: String,
-    pub(crate) source: String,
-    pub(crate) segments: Vec<Segment>,
+    pub(crate) source: Arc<str>,
+    pub(crate) segments: Arc<[Segment]>,
 }
 
 /// From here on (line, column of the code) the text stands there (line, column of the file), side by side, until the

@@ -35,7 +35,7 @@ mod yaml;
 
 pub use diff::{Change, ChangeKind, diff};
 pub use lambda::Lambda;
-pub use parse::{MAX_BYTES, MAX_NESTING, parse};
+pub use parse::{MAX_BYTES, MAX_NESTING, Parsed, parse, parse_all};
 pub use reference::reference;
 pub use render::render_text;
 pub use schema::json_schema;

@@ -454,11 +454,13 @@ impl<'a> Reader<'a> {
             self.error("lambda-too-long", key, message, None);
             return None;
         }
-        Some(Lambda {
+        let lambda = Lambda {
             path: self.child_path(key),
-            source: text.clone(),
-            segments: map_lambda(self.source, node),
-        })
+            source: text.as_str().into(),
+            segments: map_lambda(self.source, node).into(),
+        };
+        self.findings.note_lambda(&lambda);
+        Some(lambda)
     }
 
     /// A regular expression; with `whole`, the whole value must match as in HTML.

@@ -254,3 +254,26 @@ fn changes_are_classified() {
     insta::assert_snapshot!(lines.join("\n"));
     assert!(module_spec::diff(&old, &old).is_empty());
 }
+
+#[test]
+fn a_broken_file_still_has_its_lambdas() {
+    let source = "module: {name: m, storage: managed}\nfields: [{name: a, type: strng}]\ncomputed_fields:\n- {name: b, lambda: return item.a}\n\
+                  hooks:\n  before_save: |\n    item.a = 1;\n";
+    let parsed = module_spec::parse_all(source);
+    assert!(parsed.spec.is_none());
+    let found: Vec<(&str, (u32, u32))> = parsed
+        .lambdas
+        .iter()
+        .map(|lambda| (lambda.path(), lambda.position(1, 1)))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("computed_fields[0].lambda", (4, 21)),
+            ("hooks.before_save", (7, 5))
+        ]
+    );
+    let good = module_spec::parse_all(&source.replace("strng", "string"));
+    let spec = good.spec.unwrap();
+    assert_eq!(spec.lambdas().cloned().collect::<Vec<_>>(), good.lambdas);
+}

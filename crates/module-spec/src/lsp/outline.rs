@@ -465,7 +465,7 @@ impl Scan {
         // A file that is one mapping in flow style.
         let is_root = self.outline.mappings.is_empty();
         self.outline.mappings.push(Mapping {
-            table: table.or(is_root.then_some(&DOCUMENT)),
+            table: table.or_else(|| is_root.then_some(&DOCUMENT)),
             keys: Vec::new(),
         });
         self.outline.mappings.len().saturating_sub(1)

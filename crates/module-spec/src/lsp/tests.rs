@@ -1,3 +1,5 @@
+#![expect(clippy::indexing_slicing, reason = "a test fails by it")]
+
 use super::*;
 
 /// The labels offered at `|`.

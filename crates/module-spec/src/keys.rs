@@ -29,6 +29,12 @@ pub(crate) enum Shape {
     SomeOf(&'static [&'static str]),
     /// JavaScript.
     Lambda,
+    /// A JavaScript expression.
+    Expression,
+    /// A cron expression.
+    Cron,
+    /// One event or a list of them.
+    Events,
     /// SQL.
     Sql,
     /// A regular expression.
@@ -64,8 +70,6 @@ pub(crate) struct Table {
     /// Where it stands, for the reference: `fields[]`.
     pub(crate) title: &'static str,
     pub(crate) keys: &'static [Key],
-    /// Keys of the format that this version does not act upon.
-    pub(crate) later: &'static [&'static str],
     /// Keys without which it is nothing.
     pub(crate) required: &'static [&'static str],
 }
@@ -73,6 +77,17 @@ pub(crate) struct Table {
 impl Table {
     pub(crate) fn key(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.name == name)
+    }
+
+    /// Whether the server does not act upon this key yet.
+    pub(crate) fn is_not_supported_yet(&self, name: &str) -> bool {
+        let is_root = std::ptr::eq(self, &raw const DOCUMENT);
+        let path = if is_root {
+            name.to_owned()
+        } else {
+            format!("{}.{name}", self.title)
+        };
+        NOT_SUPPORTED_YET.contains(&path.as_str())
     }
 
     /// Every name that means something here.

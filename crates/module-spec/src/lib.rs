@@ -17,6 +17,7 @@
 #![warn(missing_docs)]
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+mod cron;
 mod diff;
 mod findings;
 mod keys;
@@ -33,6 +34,7 @@ mod text;
 mod validate;
 mod yaml;
 
+pub use cron::{Cron, ParseCronError};
 pub use diff::{Change, ChangeKind, diff};
 pub use lambda::Lambda;
 pub use parse::{MAX_BYTES, MAX_NESTING, Parsed, parse, parse_all};

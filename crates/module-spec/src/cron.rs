@@ -120,13 +120,13 @@ impl FromStr for Cron {
             );
             return Err(ParseCronError(message));
         };
-        let [a, b, c, d, e] = &PARTS;
+        let [minutes, hours, days, months, weekdays] = &PARTS;
         let mut sets = [
-            read(minute, a)?,
-            read(hour, b)?,
-            read(day, c)?,
-            read(month, d)?,
-            read(weekday, e)?,
+            read(minute, minutes)?,
+            read(hour, hours)?,
+            read(day, days)?,
+            read(month, months)?,
+            read(weekday, weekdays)?,
         ];
         // Sunday is 0 and 7.
         if let Some(weekdays) = sets.last_mut()

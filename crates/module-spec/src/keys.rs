@@ -1,7 +1,9 @@
 //! The keys of the format: one table that reading, the JSON Schema and the reference are made from.
 
+mod automation;
 mod tables;
 
+pub(crate) use automation::*;
 pub(crate) use tables::*;
 
 /// What stands behind a key.

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use domain::diagnostic::{Diagnostic, Severity};
 
+use crate::lambda::Lambda;
 use crate::spec::Place;
 
 /// Collects findings. Readers hold it shared, therefore the cell.
@@ -12,6 +13,7 @@ use crate::spec::Place;
 pub(crate) struct Findings {
     found: RefCell<Vec<Diagnostic>>,
     declared: RefCell<HashSet<String>>,
+    lambdas: RefCell<Vec<Lambda>>,
 }
 
 /// More than this help nobody, and a hostile file must not make megabytes of them.
@@ -81,14 +83,19 @@ impl Findings {
         self.declared.borrow().contains(name)
     }
 
+    /// Keeps a lambda that was read, whatever becomes of the rest of the file.
+    pub(crate) fn note_lambda(&self, lambda: &Lambda) {
+        self.lambdas.borrow_mut().push(lambda.clone());
+    }
+
     pub(crate) fn has_errors(&self) -> bool {
         self.found.borrow().iter().any(Diagnostic::is_error)
     }
 
-    /// In the order of the file.
-    pub(crate) fn into_sorted(self) -> Vec<Diagnostic> {
+    /// What was found, in the order of the file, and the lambdas that were read.
+    pub(crate) fn into_parts(self) -> (Vec<Diagnostic>, Vec<Lambda>) {
         let mut findings = self.found.into_inner();
         findings.sort_by_key(|finding| (finding.line, finding.column));
-        findings
+        (findings, self.lambdas.into_inner())
     }
 }

@@ -1,7 +1,9 @@
 //! The keys of the format: one table that reading, the JSON Schema and the reference are made from.
 
+mod automation;
 mod tables;
 
+pub(crate) use automation::*;
 pub(crate) use tables::*;
 
 /// What stands behind a key.
@@ -13,6 +15,8 @@ pub(crate) enum Shape {
     Identifier,
     /// The name of a field of this module.
     FieldName,
+    /// Names of fields of this module.
+    FieldNames,
     /// `true` or `false`.
     Boolean,
     /// A whole number.
@@ -27,6 +31,12 @@ pub(crate) enum Shape {
     SomeOf(&'static [&'static str]),
     /// JavaScript.
     Lambda,
+    /// A JavaScript expression.
+    Expression,
+    /// A cron expression.
+    Cron,
+    /// One event or a list of them.
+    Events,
     /// SQL.
     Sql,
     /// A regular expression.
@@ -62,8 +72,6 @@ pub(crate) struct Table {
     /// Where it stands, for the reference: `fields[]`.
     pub(crate) title: &'static str,
     pub(crate) keys: &'static [Key],
-    /// Keys of the format that this version does not act upon.
-    pub(crate) later: &'static [&'static str],
     /// Keys without which it is nothing.
     pub(crate) required: &'static [&'static str],
 }
@@ -71,6 +79,17 @@ pub(crate) struct Table {
 impl Table {
     pub(crate) fn key(&self, name: &str) -> Option<&'static Key> {
         self.keys.iter().find(|key| key.name == name)
+    }
+
+    /// Whether the server does not act upon this key yet.
+    pub(crate) fn is_not_supported_yet(&self, name: &str) -> bool {
+        let is_root = std::ptr::eq(self, &raw const DOCUMENT);
+        let path = if is_root {
+            name.to_owned()
+        } else {
+            format!("{}.{name}", self.title)
+        };
+        NOT_SUPPORTED_YET.contains(&path.as_str())
     }
 
     /// Every name that means something here.

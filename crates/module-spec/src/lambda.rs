@@ -1,11 +1,14 @@
 //! Code in a module, and where it stands in the file.
 
+use std::sync::Arc;
+
 /// A function body in JavaScript, with a map from its own lines back to those of the YAML file.
+/// Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lambda {
     pub(crate) path: String,
-    pub(crate) source: String,
-    pub(crate) segments: Vec<Segment>,
+    pub(crate) source: Arc<str>,
+    pub(crate) segments: Arc<[Segment]>,
 }
 
 /// From here on (line, column of the code) the text stands there (line, column of the file), side by side, until the
@@ -16,7 +19,28 @@ pub(crate) struct Segment {
     pub(crate) file: (u32, u32),
 }
 
+/// What makes a function body of an expression; a comment at its end must not swallow the rest.
+const BEFORE_EXPRESSION: &str = "return (";
+const BEHIND_EXPRESSION: &str = "\n);";
+
 impl Lambda {
+    /// The function body that returns this expression; places in it are still those of the author's text.
+    pub(crate) fn into_expression(self) -> Self {
+        let shift = u32::try_from(BEFORE_EXPRESSION.len()).unwrap_or(0);
+        let shifted = self.segments.iter().map(|segment| Segment {
+            code: match segment.code {
+                (1, column) => (1, column.saturating_add(shift)),
+                code => code,
+            },
+            file: segment.file,
+        });
+        Self {
+            segments: shifted.collect(),
+            source: format!("{BEFORE_EXPRESSION}{}{BEHIND_EXPRESSION}", self.source).into(),
+            path: self.path,
+        }
+    }
+
     /// Where it is in the document, such as `computed_fields[0].lambda`.
     pub fn path(&self) -> &str {
         &self.path

@@ -17,10 +17,13 @@
 #![warn(missing_docs)]
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+mod cron;
 mod diff;
 mod findings;
 mod keys;
 mod lambda;
+mod lines;
+pub mod lsp;
 mod parse;
 mod reader;
 mod reference;
@@ -31,9 +34,10 @@ mod text;
 mod validate;
 mod yaml;
 
+pub use cron::{Cron, ParseCronError};
 pub use diff::{Change, ChangeKind, diff};
 pub use lambda::Lambda;
-pub use parse::{MAX_BYTES, MAX_NESTING, parse};
+pub use parse::{MAX_BYTES, MAX_NESTING, Parsed, parse, parse_all};
 pub use reference::reference;
 pub use render::render_text;
 pub use schema::json_schema;

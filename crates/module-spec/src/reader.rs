@@ -82,21 +82,24 @@ impl<'a> Reader<'a> {
     fn check_keys(&self) {
         for entry in self.entries {
             let name = entry.key.as_str();
-            if self.table.key(name).is_some() || name.is_empty() {
+            if name.is_empty() {
                 continue;
             }
             let path = self.child_path(name);
-            if self.table.later.contains(&name) {
-                let message = format!("\"{name}\" is not supported yet; this version ignores it");
-                let help = "the module works without it; remove the key if it must not be ignored"
-                    .to_owned();
-                self.findings.warning(
-                    "not-supported-yet",
-                    entry.key_place,
-                    &path,
-                    message,
-                    Some(help),
-                );
+            if self.table.key(name).is_some() {
+                if self.table.is_not_supported_yet(name) {
+                    let message =
+                        format!("\"{name}\" is not supported yet; this version ignores it");
+                    let help =
+                        "the module works without it; remove the key if it must not be ignored";
+                    self.findings.warning(
+                        "not-supported-yet",
+                        entry.key_place,
+                        &path,
+                        message,
+                        Some(help.to_owned()),
+                    );
+                }
                 continue;
             }
             let message = format!(
@@ -432,6 +435,12 @@ impl<'a> Reader<'a> {
 
     /// JavaScript with its map to the file.
     pub(crate) fn lambda(&self, key: &str) -> Option<Lambda> {
+        let lambda = self.read_lambda(key)?;
+        self.findings.note_lambda(&lambda);
+        Some(lambda)
+    }
+
+    fn read_lambda(&self, key: &str) -> Option<Lambda> {
         let node = self.node(key)?;
         let Content::Scalar { text, .. } = &node.content else {
             self.wrong_type(key, node, "a function body");
@@ -456,9 +465,26 @@ impl<'a> Reader<'a> {
         }
         Some(Lambda {
             path: self.child_path(key),
-            source: text.clone(),
-            segments: map_lambda(self.source, node),
+            source: text.as_str().into(),
+            segments: map_lambda(self.source, node).into(),
         })
+    }
+
+    /// A JavaScript expression, as the function body that returns it.
+    pub(crate) fn expression(&self, key: &str) -> Option<Lambda> {
+        let written = self.string(key)?.trim();
+        let is_body = written
+            .strip_prefix("return")
+            .is_some_and(|rest| rest.starts_with([' ', '\n', '(', ';']));
+        if is_body || written.ends_with(';') {
+            let message = format!("\"{key}\" is an expression, not a function body");
+            let help = "leave out `return` and the semicolon, for example `item.kind === 'laptop'`";
+            self.error("bad-expression", key, message, Some(help.to_owned()));
+            return None;
+        }
+        let lambda = self.read_lambda(key)?.into_expression();
+        self.findings.note_lambda(&lambda);
+        Some(lambda)
     }
 
     /// A regular expression; with `whole`, the whole value must match as in HTML.

@@ -30,18 +30,20 @@ fn table_schema(table: &Table) -> Value {
     let described = |key: &keys::Key| {
         let mut schema = shape_schema(key.shape);
         if let Some(object) = schema.as_object_mut() {
-            object.insert("description".to_owned(), json!(key.doc));
+            let not_yet = table.is_not_supported_yet(key.name);
+            let note = if not_yet {
+                " Not supported yet; this version ignores it."
+            } else {
+                ""
+            };
+            object.insert(
+                "description".to_owned(),
+                json!(format!("{}{note}", key.doc)),
+            );
         }
         (key.name.to_owned(), schema)
     };
-    let mut properties: Map<String, Value> = table.keys.iter().map(described).collect();
-    for name in table.later {
-        let doc = "Not supported yet; this version ignores it.";
-        properties.insert(
-            (*name).to_owned(),
-            json!({ "description": doc, "deprecated": true }),
-        );
-    }
+    let properties: Map<String, Value> = table.keys.iter().map(described).collect();
     json!({
         "type": "object",
         "properties": properties,
@@ -59,13 +61,19 @@ fn shape_schema(shape: Shape) -> Value {
         Shape::Identifier => {
             json!({ "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_-]*$", "maxLength": 63 })
         }
-        Shape::FieldName | Shape::Lambda | Shape::Sql => json!({ "type": "string" }),
+        Shape::FieldName | Shape::Lambda | Shape::Expression | Shape::Cron | Shape::Sql => {
+            json!({ "type": "string" })
+        }
         Shape::Pattern => json!({ "type": "string", "format": "regex" }),
         Shape::Boolean => json!({ "type": "boolean" }),
         Shape::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Shape::Number => json!({ "type": "number" }),
         Shape::OneOf(words) => json!({ "enum": words }),
-        Shape::Texts => json!({ "type": "array", "items": { "type": scalar } }),
+        Shape::Texts | Shape::FieldNames => json!({ "type": "array", "items": { "type": scalar } }),
+        Shape::Events => {
+            let one = json!({ "enum": crate::spec::EventKind::SPELLINGS });
+            json!({ "anyOf": [one, { "type": "array", "items": one }] })
+        }
         Shape::SomeOf(words) => json!({ "type": "array", "items": { "enum": words } }),
         Shape::Any => json!({}),
         Shape::TextMap => json!({ "type": "object", "additionalProperties": { "type": scalar } }),

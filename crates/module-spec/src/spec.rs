@@ -1,10 +1,15 @@
 //! [`ModuleSpec`] and its parts. Values of these types come out of [`crate::parse`] only.
 
+mod automation;
 mod field;
 mod logic;
 mod module;
 mod screen;
 
+pub use automation::{
+    Action, ActionScope, EventHandler, EventKind, OnDelete, Parent, Relation, Schedule, View,
+    ViewFilter, ViewKind,
+};
 pub use field::{
     Choice, Field, FieldAccess, FieldName, FieldType, Lookup, ManagedColumn, SqlType, ValueKind,
 };

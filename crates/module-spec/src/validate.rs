@@ -1,6 +1,7 @@
 //! From the keys of a file to a [`ModuleSpec`]. Everything is looked at even where something is wrong already,
 //! so that all findings come at once.
 
+mod automation;
 mod field;
 mod logic;
 mod screen;
@@ -54,6 +55,10 @@ pub(crate) fn module(document: &Reader<'_>) -> Option<ModuleSpec> {
     let filters = screen::filters(document, &fields, &mut places);
     let hooks = logic::hooks(document);
     let tests = logic::tests(document, &computed_fields, &hooks, &mut places);
+    let events = automation::events(document, &mut places);
+    let schedules = automation::schedules(document, &mut places);
+    let actions = automation::actions(document, &mut places);
+    let views = automation::views(document, &fields, &computed_fields, &mut places);
     let limits = limits(document);
 
     let module = module?;
@@ -76,6 +81,7 @@ pub(crate) fn module(document: &Reader<'_>) -> Option<ModuleSpec> {
             ("customer", Portal::Customer),
         ],
     );
+    let parent = automation::parent(&module, &fields);
     let default_sort = screen::default_sort(&module, &fields);
     let page_size = module.count("page_size").unwrap_or(PAGE_SIZE);
     let description = module.text("description");
@@ -115,6 +121,11 @@ pub(crate) fn module(document: &Reader<'_>) -> Option<ModuleSpec> {
         row_actions,
         filters,
         hooks,
+        parent,
+        events,
+        schedules,
+        actions,
+        views,
         tests,
         limits,
         places: places.0,
@@ -327,6 +338,12 @@ fn status_field(index: usize) -> Option<Field> {
         placeholder: None,
         list_class: None,
         access: crate::spec::FieldAccess::default(),
+        relation: None,
+        indexed: false,
+        encrypted: false,
+        precision: None,
+        visible_when: None,
+        required_when: None,
         index,
     })
 }

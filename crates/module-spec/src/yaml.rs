@@ -29,6 +29,8 @@ pub(crate) struct Node {
     pub(crate) byte: usize,
     /// How many values it is, itself included.
     weight: u32,
+    /// How much text it is, what its aliases stand for included.
+    bytes: usize,
 }
 
 /// What a value is.
@@ -102,6 +104,7 @@ struct Open {
     byte: usize,
     anchor: usize,
     weight: u32,
+    bytes: usize,
     kind: OpenKind,
 }
 
@@ -123,6 +126,8 @@ struct TreeBuilder<'s> {
     root: Option<Rc<Node>>,
     documents: u32,
     values: u32,
+    /// Text that aliases repeat.
+    repeated: usize,
 }
 
 impl<'s> TreeBuilder<'s> {
@@ -135,6 +140,7 @@ impl<'s> TreeBuilder<'s> {
             root: None,
             documents: 0,
             values: 0,
+            repeated: 0,
         }
     }
 
@@ -156,6 +162,7 @@ impl<'s> TreeBuilder<'s> {
                 let is_text = style != ScalarStyle::Plain
                     || tag.is_some_and(|tag| tag.is_yaml_core_schema_tag("str"));
                 let byte = span.start.byte_offset().unwrap_or(0);
+                let bytes = text.len();
                 let content = Content::Scalar {
                     text: text.into_owned(),
                     style,
@@ -166,6 +173,7 @@ impl<'s> TreeBuilder<'s> {
                     content,
                     byte,
                     weight: 1,
+                    bytes,
                 });
                 self.finish(node, anchor)?;
             }
@@ -188,6 +196,7 @@ impl<'s> TreeBuilder<'s> {
                     self.findings.error("yaml-syntax", place, "", message, None);
                     return Err(Refused);
                 };
+                self.repeat(&node, place)?;
                 self.finish(node, 0)?;
             }
             _ => {}
@@ -212,6 +221,7 @@ impl<'s> TreeBuilder<'s> {
             byte,
             anchor,
             weight: 1,
+            bytes: 0,
             kind,
         });
         Ok(())
@@ -249,10 +259,24 @@ impl<'s> TreeBuilder<'s> {
             content,
             byte: open.byte,
             weight: open.weight,
+            bytes: open.bytes,
         });
         // Its parts are counted already.
         self.values = self.values.saturating_sub(open.weight.saturating_sub(1));
         self.finish(node, open.anchor)
+    }
+
+    /// Counts what an alias repeats: some hundred aliases of one long text would be gigabytes once they are values.
+    fn repeat(&mut self, node: &Node, place: Place) -> Result<(), Refused> {
+        self.repeated = self.repeated.saturating_add(node.bytes);
+        if self.repeated <= MAX_BYTES {
+            return Ok(());
+        }
+        let message = format!("aliases repeat more than {MAX_BYTES} bytes of text");
+        let help = "write long texts where they are used, or shorten them".to_owned();
+        self.findings
+            .error("too-many-values", place, "", message, Some(help));
+        Err(Refused)
     }
 
     /// Puts a finished value where it belongs.
@@ -273,6 +297,7 @@ impl<'s> TreeBuilder<'s> {
             return Ok(());
         };
         open.weight = open.weight.saturating_add(node.weight);
+        open.bytes = open.bytes.saturating_add(node.bytes);
         match &mut open.kind {
             OpenKind::List(items) => items.push(node),
             OpenKind::Mapping {

@@ -254,3 +254,83 @@ fn changes_are_classified() {
     insta::assert_snapshot!(lines.join("\n"));
     assert!(module_spec::diff(&old, &old).is_empty());
 }
+
+#[test]
+fn a_broken_file_still_has_its_lambdas() {
+    let source = "module: {name: m, storage: managed}\nfields: [{name: a, type: strng}]\ncomputed_fields:\n- {name: b, lambda: return item.a}\n\
+                  hooks:\n  before_save: |\n    item.a = 1;\n";
+    let parsed = module_spec::parse_all(source);
+    assert!(parsed.spec.is_none());
+    let found: Vec<(&str, (u32, u32))> = parsed
+        .lambdas
+        .iter()
+        .map(|lambda| (lambda.path(), lambda.position(1, 1)))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("computed_fields[0].lambda", (4, 21)),
+            ("hooks.before_save", (7, 5))
+        ]
+    );
+    let good = module_spec::parse_all(&source.replace("strng", "string"));
+    let spec = good.spec.unwrap();
+    assert_eq!(spec.lambdas().cloned().collect::<Vec<_>>(), good.lambdas);
+}
+
+#[test]
+fn part_b_is_typed_and_its_expressions_keep_their_places() {
+    let source = "\
+module: {name: m, storage: managed, parent: {module: customer_company, field: company}}
+fields:
+- {name: company, type: int, index: true}
+- name: price
+  type: decimal
+  precision: 2
+  visible_when: item.company > 0 // yes
+- {name: users, type: select, relation: {module: users, many: true, on_delete: cascade}}
+- {name: due, type: date}
+events:
+- {on: ticket.created, when: item.id > 1, lambda: log.info('a')}
+schedules:
+- {cron: '0 7 * * mon', time_zone: Europe/Berlin, lambda: log.info('b')}
+actions:
+- {name: retire, scope: selection, lambda: log.info('c')}
+views:
+- {name: days, kind: calendar, columns: [due, price], sort: price desc, filters: {price: [1, 2]}}
+";
+    let (spec, findings) = parse(source);
+    assert!(
+        findings
+            .iter()
+            .all(|finding| finding.code == "not-supported-yet"),
+        "{findings:#?}"
+    );
+    assert_eq!(findings.len(), 9);
+    let spec = spec.unwrap();
+    assert_eq!(spec.parent().unwrap().field().as_str(), "company");
+    let price = spec.field("price").unwrap();
+    assert_eq!(price.precision(), Some(2));
+    let expression = price.visible_when().unwrap();
+    assert_eq!(expression.source(), "return (item.company > 0 // yes\n);");
+    assert_eq!(expression.position(1, 9), (7, 17));
+    assert_eq!(expression.position(1, 14), (7, 22));
+    let users = spec.field("users").unwrap();
+    assert!(users.relation().unwrap().many() && users.is_virtual());
+    assert!(spec.managed_columns().iter().all(|c| c.name != "users"));
+    assert_eq!(spec.schedules()[0].time_zone(), "Europe/Berlin");
+    assert!(spec.schedules()[0].cron().matches(0, 7, 3, 2, 1));
+    assert_eq!(spec.views()[0].filters()[0].values(), [1, 2]);
+    assert_eq!(spec.views()[0].columns(), [3, 1].map(ListColumn::Field));
+    let paths: Vec<&str> = spec.lambdas().map(module_spec::Lambda::path).collect();
+    assert_eq!(
+        paths,
+        [
+            "fields[1].visible_when",
+            "events[0].when",
+            "events[0].lambda",
+            "schedules[0].lambda",
+            "actions[0].lambda"
+        ]
+    );
+}

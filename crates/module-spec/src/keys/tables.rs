@@ -1,8 +1,9 @@
 //! The tables themselves.
 
+use super::automation::{ACTION, EVENT, PARENT, RELATION, SCHEDULE, VIEW};
 use super::{Key, Shape, Table};
 
-const fn key(name: &'static str, shape: Shape, doc: &'static str) -> Key {
+pub(super) const fn key(name: &'static str, shape: Shape, doc: &'static str) -> Key {
     Key { name, shape, doc }
 }
 
@@ -107,6 +108,22 @@ pub(crate) static DOCUMENT: Table = Table {
             "Code that runs when a record is saved or deleted. It may change `item` and call `fail(field, text)`.",
         ),
         key(
+            "events",
+            Shape::List(&EVENT),
+            "Code that runs after something has happened in the helpdesk; queued, retried and logged.",
+        ),
+        key(
+            "schedules",
+            Shape::List(&SCHEDULE),
+            "Code that runs at certain times.",
+        ),
+        key("actions", Shape::List(&ACTION), "Buttons that run code."),
+        key(
+            "views",
+            Shape::List(&VIEW),
+            "Other ways to look at the records.",
+        ),
+        key(
             "tests",
             Shape::List(&TEST),
             "Tests of the lambdas; they run at every upload and with `gotrs module test`.",
@@ -122,7 +139,6 @@ pub(crate) static DOCUMENT: Table = Table {
             "Limits of the lambdas, as GOTRS writes them.",
         ),
     ],
-    later: &["events", "schedules", "actions", "views"],
     required: &["module", "fields"],
 };
 
@@ -192,8 +208,12 @@ pub(crate) static MODULE: Table = Table {
             Shape::SomeOf(PORTALS),
             "Whose pages show it; `[admin]` when absent.",
         ),
+        key(
+            "parent",
+            Shape::Mapping(&PARENT),
+            "The module on whose pages the records of this one are listed.",
+        ),
     ],
-    later: &["parent"],
     required: &["name"],
 };
 
@@ -212,7 +232,6 @@ pub(crate) static MENU: Table = Table {
         ),
         key("icon", Shape::Text, "Name of an icon (Lucide)."),
     ],
-    later: &[],
     required: &[],
 };
 
@@ -355,14 +374,32 @@ pub(crate) static FIELD: Table = Table {
             Shape::Mapping(&FIELD_ACCESS),
             "Which groups or roles see and change it.",
         ),
-    ],
-    later: &[
-        "relation",
-        "index",
-        "precision",
-        "encrypted",
-        "visible_when",
-        "required_when",
+        key(
+            "relation",
+            Shape::Mapping(&RELATION),
+            "Records of another module that it points to; instead of `lookup_table`.",
+        ),
+        key("index", Shape::Boolean, "Its column has an index."),
+        key(
+            "precision",
+            Shape::Integer { min: 0, max: 10 },
+            "Digits behind the decimal point, of a `decimal` or `range`.",
+        ),
+        key(
+            "encrypted",
+            Shape::Boolean,
+            "It is encrypted in the database; it can be neither searched, sorted, filtered nor unique.",
+        ),
+        key(
+            "visible_when",
+            Shape::Expression,
+            "A JavaScript expression over `item`: the field is shown while it is true.",
+        ),
+        key(
+            "required_when",
+            Shape::Expression,
+            "A JavaScript expression over `item`: the field must be filled in while it is true.",
+        ),
     ],
     required: &["name", "type"],
 };
@@ -374,7 +411,6 @@ pub(crate) static FIELD_ACCESS: Table = Table {
         key("read", Shape::Texts, "Groups or roles that see it."),
         key("write", Shape::Texts, "Groups or roles that may change it."),
     ],
-    later: &[],
     required: &[],
 };
 
@@ -390,7 +426,6 @@ pub(crate) static CHOICE: Table = Table {
         ),
         key("group", Shape::Text, "The heading it stands under."),
     ],
-    later: &[],
     required: &["value"],
 };
 
@@ -429,7 +464,6 @@ pub(crate) static COMPUTED_FIELD: Table = Table {
             "A function body that ends in `return`. It sees `item`, `db` and the host functions.",
         ),
     ],
-    later: &[],
     required: &["name", "lambda"],
 };
 
@@ -460,7 +494,6 @@ pub(crate) static FEATURES: Table = Table {
             "Colour fields have a picker.",
         ),
     ],
-    later: &[],
     required: &[],
 };
 
@@ -470,16 +503,15 @@ pub(crate) static VALIDATION: Table = Table {
     keys: &[
         key(
             "unique_fields",
-            Shape::Texts,
+            Shape::FieldNames,
             "Fields of which no two records may have the same value.",
         ),
         key(
             "required_fields",
-            Shape::Texts,
+            Shape::FieldNames,
             "Fields that must be filled in.",
         ),
     ],
-    later: &[],
     required: &[],
 };
 
@@ -489,7 +521,7 @@ pub(crate) static UI: Table = Table {
     keys: &[
         key(
             "list_columns",
-            Shape::Texts,
+            Shape::FieldNames,
             "Columns of the list in order, computed fields too.",
         ),
         key(
@@ -503,7 +535,6 @@ pub(crate) static UI: Table = Table {
             "What can be done from a line of the list; everything that is allowed when absent.",
         ),
     ],
-    later: &[],
     required: &[],
 };
 
@@ -517,11 +548,10 @@ pub(crate) static FORM_SECTION: Table = Table {
         key("description", Shape::Text, "A sentence under the heading."),
         key(
             "fields",
-            Shape::Texts,
+            Shape::FieldNames,
             "Names of the fields in it, computed fields too.",
         ),
     ],
-    later: &[],
     required: &["fields"],
 };
 
@@ -567,7 +597,6 @@ pub(crate) static FILTER: Table = Table {
             "One SELECT that gives value and label. It runs with the lambda role.",
         ),
     ],
-    later: &[],
     required: &["field"],
 };
 
@@ -589,7 +618,6 @@ pub(crate) static LAMBDA_CONFIG: Table = Table {
             "Memory in MiB; 32 when absent.",
         ),
     ],
-    later: &[],
     required: &[],
 };
 
@@ -627,7 +655,6 @@ pub(crate) static LIMITS: Table = Table {
             "Rows over all queries of one run.",
         ),
     ],
-    later: &[],
     required: &[],
 };
 
@@ -648,7 +675,6 @@ pub(crate) static ACCESS: Table = Table {
             "Groups or roles that delete records.",
         ),
     ],
-    later: &[],
     required: &[],
 };
 
@@ -678,7 +704,6 @@ pub(crate) static HOOKS: Table = Table {
         ),
         key("after_delete", Shape::Lambda, "Runs after it."),
     ],
-    later: &[],
     required: &[],
 };
 
@@ -708,7 +733,6 @@ pub(crate) static TEST: Table = Table {
             "A text that the error contains.",
         ),
     ],
-    later: &[],
     required: &["name"],
 };
 
@@ -717,9 +741,11 @@ pub(crate) static ALL: &[&Table] = &[
     &DOCUMENT,
     &MODULE,
     &MENU,
+    &PARENT,
     &FIELD,
     &CHOICE,
     &FIELD_ACCESS,
+    &RELATION,
     &COMPUTED_FIELD,
     &FEATURES,
     &VALIDATION,
@@ -728,6 +754,10 @@ pub(crate) static ALL: &[&Table] = &[
     &FILTER,
     &ACCESS,
     &HOOKS,
+    &EVENT,
+    &SCHEDULE,
+    &ACTION,
+    &VIEW,
     &TEST,
     &LIMITS,
     &LAMBDA_CONFIG,

@@ -8,7 +8,9 @@ use regex::Regex;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
+use super::automation::Relation;
 use super::getters;
+use crate::lambda::Lambda;
 use crate::text::Text;
 
 /// The name of a field: the key in JSON and in `item`, an identifier of letters, digits and underscores.
@@ -343,6 +345,12 @@ pub struct Field {
     pub(crate) placeholder: Option<Text>,
     pub(crate) list_class: Option<String>,
     pub(crate) access: FieldAccess,
+    pub(crate) relation: Option<Relation>,
+    pub(crate) indexed: bool,
+    pub(crate) encrypted: bool,
+    pub(crate) precision: Option<u32>,
+    pub(crate) visible_when: Option<Lambda>,
+    pub(crate) required_when: Option<Lambda>,
     pub(crate) index: usize,
 }
 
@@ -411,6 +419,18 @@ getters!(Field {
     list_class: Option<&str> = |this| this.list_class.as_deref();
     /// Who may see and change it.
     access: &FieldAccess = |this| &this.access;
+    /// Records of another module that it points to.
+    relation: Option<&Relation> = |this| this.relation.as_ref();
+    /// Whether its column has an index.
+    indexed: bool = |this| this.indexed;
+    /// Whether it is encrypted in the database.
+    encrypted: bool = |this| this.encrypted;
+    /// Digits behind the decimal point.
+    precision: Option<u32> = |this| this.precision;
+    /// The field is shown while this is true.
+    visible_when: Option<&Lambda> = |this| this.visible_when.as_ref();
+    /// The field must be filled in while this is true.
+    required_when: Option<&Lambda> = |this| this.required_when.as_ref();
     /// Position in the file: `fields[index]` is its path.
     index: usize = |this| this.index;
 });
@@ -458,6 +478,9 @@ impl Field {
     pub fn sql_type(&self) -> SqlType {
         if self.multiple || self.kind == FieldType::Files {
             return SqlType::Jsonb;
+        }
+        if self.relation.is_some() {
+            return SqlType::Bigint;
         }
         if let Some(lookup) = &self.lookup {
             // A lookup by `id` holds the other record's number; by any other column its text.

@@ -8,6 +8,7 @@ use domain::limits::LambdaLimits;
 use domain::name::ModuleName;
 use serde::Serialize;
 
+use super::automation::{Action, EventHandler, Parent, Schedule, View};
 use super::field::{Field, FieldName, ManagedColumn};
 use super::getters;
 use super::logic::{ComputedField, Hook, Hooks, TestCase};
@@ -180,6 +181,11 @@ pub struct ModuleSpec {
     pub(crate) row_actions: Vec<RowAction>,
     pub(crate) filters: Vec<Filter>,
     pub(crate) hooks: Hooks,
+    pub(crate) parent: Option<Parent>,
+    pub(crate) events: Vec<EventHandler>,
+    pub(crate) schedules: Vec<Schedule>,
+    pub(crate) actions: Vec<Action>,
+    pub(crate) views: Vec<View>,
     pub(crate) tests: Vec<TestCase>,
     pub(crate) limits: LambdaLimits,
     pub(crate) places: BTreeMap<String, Place>,
@@ -228,6 +234,16 @@ getters!(ModuleSpec {
     filters: &[Filter] = |this| &this.filters;
     /// Code at certain moments.
     hooks: &Hooks = |this| &this.hooks;
+    /// The module on whose pages its records are listed.
+    parent: Option<&Parent> = |this| this.parent.as_ref();
+    /// Code that runs after something has happened.
+    events: &[EventHandler] = |this| &this.events;
+    /// Code that runs at certain times.
+    schedules: &[Schedule] = |this| &this.schedules;
+    /// Buttons that run code.
+    actions: &[Action] = |this| &this.actions;
+    /// Other ways to look at the records.
+    views: &[View] = |this| &this.views;
     /// The author's tests.
     tests: &[TestCase] = |this| &this.tests;
     /// What its lambdas ask for; the plan's ceiling still applies.
@@ -267,7 +283,18 @@ impl ModuleSpec {
             super::logic::TestTarget::Lambda(lambda) => Some(&**lambda),
             _ => None,
         });
-        computed.chain(hooks).chain(tests)
+        let fields = self
+            .fields
+            .iter()
+            .flat_map(|field| field.visible_when.iter().chain(&field.required_when));
+        let events = self
+            .events
+            .iter()
+            .flat_map(|event| event.when.iter().chain([&event.lambda]));
+        let schedules = self.schedules.iter().map(Schedule::lambda);
+        let actions = self.actions.iter().map(Action::lambda);
+        let own = fields.chain(events).chain(schedules).chain(actions);
+        computed.chain(hooks).chain(own).chain(tests)
     }
 
     /// The columns that a managed table needs beside the audit columns; empty for other storage.

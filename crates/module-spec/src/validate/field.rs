@@ -7,7 +7,9 @@ use serde_json::Value;
 use super::Places;
 use crate::keys::{self, nearest};
 use crate::reader::Reader;
-use crate::spec::{Choice, Field, FieldAccess, FieldName, FieldType, Lookup, Place, ValueKind};
+use crate::spec::{
+    Choice, Field, FieldAccess, FieldName, FieldType, Lookup, OnDelete, Place, Relation, ValueKind,
+};
 use crate::text::{Text, title_case};
 use crate::yaml::{Content, shorten};
 
@@ -115,6 +117,13 @@ fn field(reader: &Reader<'_>, defaults: &Defaults, position: usize) -> Option<Fi
     let multiple = reader.boolean("multiple").unwrap_or(false);
     let choices = reader.choices("options", &keys::CHOICE);
     let lookup = lookup(reader, name.as_ref(), kind, &choices);
+    let relation = relation(reader, kind, multiple);
+    check_storage(reader, kind);
+    let precision = reader.count("precision");
+    let visible_when = reader.expression("visible_when");
+    let required_when = reader.expression("required_when");
+    // What the server cannot show yet must not stand there as a choice of nothing.
+    let hidden = relation.is_some() && keys::FIELD.is_not_supported_yet("relation");
     let range = range(reader, kind);
     let default = reader.json("default");
     check_default(reader, kind, multiple, default.as_ref(), &choices);
@@ -139,10 +148,12 @@ fn field(reader: &Reader<'_>, defaults: &Defaults, position: usize) -> Option<Fi
             && defaults.sortable.unless_written(reader, "sortable"),
         filterable: flag("filterable"),
         show_in_list: kind != FieldType::Password
+            && !hidden
             && defaults.show_in_list.unless_written(reader, "show_in_list"),
-        show_in_form: defaults.show_in_form.unless_written(reader, "show_in_form"),
+        show_in_form: !hidden && defaults.show_in_form.unless_written(reader, "show_in_form"),
         read_only: flag("readonly"),
-        is_virtual: flag("virtual"),
+        // Many records are linked by a table of their own, not by a column.
+        is_virtual: flag("virtual") || relation.as_ref().is_some_and(|relation| relation.many),
         multiple,
         default,
         choices,
@@ -166,11 +177,83 @@ fn field(reader: &Reader<'_>, defaults: &Defaults, position: usize) -> Option<Fi
         placeholder: texts.placeholder,
         list_class: list_class(reader),
         access,
+        relation,
+        indexed: flag("index"),
+        encrypted: flag("encrypted"),
+        precision,
+        visible_when,
+        required_when,
         index: position,
         name,
         kind,
         column,
     })
+}
+
+/// `relation`, which takes the place of a lookup and of options.
+fn relation(reader: &Reader<'_>, kind: Option<FieldType>, multiple: bool) -> Option<Relation> {
+    let relation = reader.mapping("relation", &keys::RELATION)?;
+    let module = relation.parsed("module", "bad-name");
+    let many = relation.boolean("many").unwrap_or(false);
+    let on_delete = relation
+        .one_of("on_delete", OnDelete::WORDS, "unknown-value")
+        .unwrap_or(OnDelete::Restrict);
+    let refuse = |key: &str, message: &str| reader.error("bad-relation", key, message, None);
+    for key in ["options", "lookup_table"] {
+        if reader.has(key) {
+            refuse(
+                key,
+                &format!("\"{key}\" and \"relation\" exclude each other"),
+            );
+        }
+    }
+    if !matches!(
+        kind,
+        None | Some(FieldType::Select | FieldType::Radio | FieldType::Integer)
+    ) {
+        refuse(
+            "type",
+            "a field with a relation is of type select, radio or integer",
+        );
+    }
+    if multiple && !many {
+        refuse(
+            "multiple",
+            "write `many: true` in the relation instead of \"multiple\"",
+        );
+    }
+    if on_delete == OnDelete::SetNull && reader.boolean("required") == Some(true) {
+        refuse(
+            "relation",
+            "a required field cannot become empty: `set_null` contradicts `required`",
+        );
+    }
+    Some(Relation {
+        module: module?,
+        many,
+        on_delete,
+    })
+}
+
+/// Combinations of `encrypted`, `index`, `precision` and others that cannot be.
+fn check_storage(reader: &Reader<'_>, kind: Option<FieldType>) {
+    let is_on = |key: &str| reader.has(key) && reader.boolean(key) == Some(true);
+    let refuse = |key: &str, message: String| reader.error("conflicting-keys", key, message, None);
+    if is_on("encrypted") {
+        for key in ["unique", "index", "searchable", "sortable", "filterable"] {
+            if is_on(key) {
+                refuse(key, format!("an encrypted field cannot be \"{key}\""));
+            }
+        }
+    }
+    if is_on("virtual") && is_on("index") {
+        refuse("index", "a virtual field has no column to index".to_owned());
+    }
+    let is_decimal = kind.is_none_or(|kind| kind.value_kind() == ValueKind::Decimal);
+    if reader.has("precision") && !is_decimal {
+        let message = "\"precision\" belongs to a decimal or range".to_owned();
+        refuse("precision", message);
+    }
 }
 
 struct Texts {
@@ -246,7 +329,12 @@ fn lookup(
         );
     }
     let chooses = matches!(kind, Some(FieldType::Select | FieldType::Radio));
-    if lookup.is_some() || !chooses || reader.has("options") || reader.has("lookup_table") {
+    if lookup.is_some()
+        || !chooses
+        || ["options", "lookup_table", "relation"]
+            .iter()
+            .any(|key| reader.has(key))
+    {
         return lookup;
     }
     let column = reader

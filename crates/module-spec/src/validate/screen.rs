@@ -334,7 +334,11 @@ fn source(reader: &Reader<'_>) -> FilterSource {
     }
 }
 
-fn find(name: &str, fields: &[Field], computed: &[ComputedField]) -> Option<SectionEntry> {
+pub(super) fn find(
+    name: &str,
+    fields: &[Field],
+    computed: &[ComputedField],
+) -> Option<SectionEntry> {
     let field = fields
         .iter()
         .position(|field| field.name.as_str() == name)

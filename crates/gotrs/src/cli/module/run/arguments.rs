@@ -139,12 +139,15 @@ fn everything(spec: &ModuleSpec) -> String {
     }
 }
 
+/// The rows for queries that contain a text, or for all.
+type Answer = (Option<String>, Vec<Map<String, Value>>);
+
 /// With what it is run.
 #[derive(Debug)]
 pub(super) struct Inputs {
     pub(super) item: Map<String, Value>,
     user: WhoIsSignedIn,
-    fixtures: Vec<(Option<String>, Vec<Map<String, Value>>)>,
+    fixtures: Vec<Answer>,
     now: Option<DateTime<Utc>>,
 }
 
@@ -286,7 +289,7 @@ enum WrittenRows {
     ByText(Map<String, Value>),
 }
 
-fn fixtures(text: &str) -> Result<Vec<(Option<String>, Vec<Map<String, Value>>)>, CliError> {
+fn fixtures(text: &str) -> Result<Vec<Answer>, CliError> {
     match from_json("--rows", text)? {
         WrittenRows::ForAll(rows) => Ok(vec![(None, rows)]),
         WrittenRows::ByText(lists) => lists

@@ -122,12 +122,15 @@ fn write_test(xml: &mut String, test: &TestResult, suite: &str, path: &str) -> f
         )?;
     }
     if !outcome.log.is_empty() {
-        let log: String = outcome
-            .log
-            .iter()
-            .map(|(level, line)| format!("{}: {line}\n", level_word(*level)))
-            .collect();
-        writeln!(xml, "      <system-out>{}</system-out>", Escaped(&log))?;
+        xml.write_str("      <system-out>")?;
+        for (level, line) in &outcome.log {
+            write!(
+                xml,
+                "{}",
+                Escaped(&format!("{}: {line}\n", level_word(*level)))
+            )?;
+        }
+        xml.write_str("</system-out>\n")?;
     }
     xml.write_str("    </testcase>\n")
 }

@@ -15,4 +15,7 @@ pub mod registry;
 pub mod upload;
 pub mod watch;
 
-pub use check::{CheckReport, TestReport, Tests, check_source, name_in, render, start_engine};
+pub use check::{
+    CheckReport, CompiledSource, TestReport, Tests, check_source, compile_source, level_word,
+    name_in, render, start_engine,
+};

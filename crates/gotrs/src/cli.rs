@@ -94,7 +94,7 @@ pub fn run(command: RemoteCommand) -> anyhow::Result<ExitCode> {
 }
 
 impl RemoteCommand {
-    const fn format(&self) -> Format {
+    fn format(&self) -> Format {
         match self {
             Self::Login(args) => args.output.output,
             Self::Tenant(command) => command.format(),

@@ -47,6 +47,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "control-plane",
             "tenant-runtime",
             "tenant-database",
+            "module-spec",
+            "module-engine",
             "service-kit",
             "domain",
         ],

@@ -78,51 +78,97 @@ pub fn start_engine() -> Result<Arc<Engine>, StartEngineError> {
     })
 }
 
-/// Reads `source`, compiles its lambdas and runs its tests. With `expected`, a file of another name is bad: where it
-/// is put says what it is. Blocks until the sandbox is done, seconds at worst.
+/// A file as far as it can be told without running its tests.
+#[derive(Debug)]
+pub struct CompiledSource {
+    /// Findings in the order of the file.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What can be run, when neither the format nor a lambda is wrong.
+    pub module: Option<CompiledModule>,
+    spec: Option<Arc<ModuleSpec>>,
+}
+
+impl CompiledSource {
+    /// The module's name, where the file was good enough to tell.
+    pub fn name(&self) -> Option<&ModuleName> {
+        self.spec.as_deref().map(ModuleSpec::name)
+    }
+}
+
+/// Reads `source` and compiles its lambdas. With `expected`, a file of another name is bad: where it is put says what it is.
+pub fn compile_source(
+    engine: &Arc<Engine>,
+    expected: Option<&ModuleName>,
+    source: &str,
+) -> CompiledSource {
+    let (spec, mut diagnostics) = module_spec::parse(source);
+    let spec = spec.map(Arc::new);
+    if let (Some(spec), Some(expected)) = (&spec, expected)
+        && expected != spec.name()
+    {
+        diagnostics.push(wrong_name(spec, expected));
+    }
+    let compiled = spec
+        .as_ref()
+        .map(|spec| CompiledModule::compile(engine, Arc::clone(spec)));
+    let module = match compiled {
+        Some(Err(findings)) => {
+            diagnostics.extend(findings);
+            None
+        }
+        Some(Ok(module)) => Some(module),
+        None => None,
+    };
+    in_order(&mut diagnostics);
+    CompiledSource {
+        diagnostics,
+        module,
+        spec,
+    }
+}
+
+/// [`compile_source`], and runs the tests of a file that compiles. Blocks until the sandbox is done, seconds at worst.
 pub fn check_source(
     engine: &Arc<Engine>,
     expected: Option<&ModuleName>,
     source: &str,
     tests: Tests,
 ) -> CheckReport {
-    let (spec, mut diagnostics) = module_spec::parse(source);
-    let Some(spec) = spec.map(Arc::new) else {
-        return CheckReport {
-            diagnostics,
-            tests: Vec::new(),
-            spec: None,
-        };
+    let CompiledSource {
+        mut diagnostics,
+        module,
+        spec,
+    } = compile_source(engine, expected, source);
+    let reports = match module {
+        Some(module) if tests == Tests::Run => run_tests(&module, TESTS_BUDGET, &mut diagnostics),
+        _ => Vec::new(),
     };
-    if let Some(expected) = expected.filter(|name| *name != spec.name()) {
-        diagnostics.push(spec.finding_at(
-            "module.name",
-            Severity::Error,
-            "wrong-name",
-            format!(
-                "the module is called \"{}\", but it was put under \"{expected}\"",
-                spec.name()
-            ),
-            Some(format!(
-                "write `name: {expected}`, or put it under \"{}\"",
-                spec.name()
-            )),
-        ));
-    }
-    let mut reports = Vec::new();
-    match CompiledModule::compile(engine, Arc::clone(&spec)) {
-        Err(findings) => diagnostics.extend(findings),
-        Ok(module) if tests == Tests::Run => {
-            reports = run_tests(&module, TESTS_BUDGET, &mut diagnostics);
-        }
-        Ok(_) => {}
-    }
-    diagnostics.sort_by_key(|finding| (finding.line, finding.column));
+    in_order(&mut diagnostics);
     CheckReport {
         diagnostics,
         tests: reports,
-        spec: Some(spec),
+        spec,
     }
+}
+
+fn wrong_name(spec: &ModuleSpec, expected: &ModuleName) -> Diagnostic {
+    spec.finding_at(
+        "module.name",
+        Severity::Error,
+        "wrong-name",
+        format!(
+            "the module is called \"{}\", but it was put under \"{expected}\"",
+            spec.name()
+        ),
+        Some(format!(
+            "write `name: {expected}`, or put it under \"{}\"",
+            spec.name()
+        )),
+    )
+}
+
+fn in_order(diagnostics: &mut [Diagnostic]) {
+    diagnostics.sort_by_key(|finding| (finding.line, finding.column));
 }
 
 /// Runs tests until `budget` is used up; those that did not get their turn are one finding.
@@ -195,7 +241,8 @@ fn report(outcome: TestOutcome) -> TestReport {
     }
 }
 
-const fn level_word(level: LogLevel) -> &'static str {
+/// The word for a level of a lambda's log.
+pub const fn level_word(level: LogLevel) -> &'static str {
     match level {
         LogLevel::Debug => "debug",
         LogLevel::Info => "info",

@@ -39,6 +39,15 @@ pub enum CliError {
         #[source]
         source: std::io::Error,
     },
+    /// A file that the user wants cannot be written.
+    #[error("{path} cannot be written: {source}", path = path.display())]
+    WriteFile {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// Our own file in the configuration folder.
     #[error("{doing} {path} failed: {source}", path = path.display())]
     Credentials {
@@ -145,6 +154,7 @@ impl CliError {
             Self::SignedOut { .. }
             | Self::Usage(_)
             | Self::ReadFile { .. }
+            | Self::WriteFile { .. }
             | Self::Credentials { .. }
             | Self::Machine { .. }
             | Self::Write(_) => 2,
@@ -159,6 +169,7 @@ impl CliError {
             Self::SignedOut { .. } => "signed_out",
             Self::Usage(_) => "usage",
             Self::ReadFile { .. } => "unreadable_file",
+            Self::WriteFile { .. } => "unwritable_file",
             Self::Credentials { .. } => "credentials",
             Self::Machine { .. } => "machine",
             Self::Write(_) => "write",

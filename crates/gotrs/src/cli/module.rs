@@ -3,7 +3,12 @@
 mod check;
 mod files;
 mod history;
+mod parallel;
 mod push;
+mod run;
+mod sandbox;
+mod saved;
+mod test;
 mod watch;
 
 use std::path::PathBuf;
@@ -31,14 +36,9 @@ pub enum ModuleCommand {
         output: OutputArgs,
     },
     /// Run the tests of module files and show how each ended
-    Test {
-        /// Module files, or folders with them
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-        /// How results are shown
-        #[command(flatten)]
-        output: OutputArgs,
-    },
+    Test(test::TestArgs),
+    /// Run one lambda of a module file and show what it gives
+    Run(Box<run::RunArgs>),
     /// Upload module files and wait until they are live
     Push {
         /// The tenant's slug
@@ -163,9 +163,11 @@ impl WaitArgs {
 }
 
 impl ModuleCommand {
-    pub(super) const fn format(&self) -> Format {
+    pub(super) fn format(&self) -> Format {
         match self {
-            Self::Check { output, .. } | Self::Test { output, .. } => output.output,
+            Self::Check { output, .. } => output.output,
+            Self::Test(args) => args.output.output,
+            Self::Run(args) => args.output.output,
             Self::Push { remote, .. }
             | Self::Watch { remote, .. }
             | Self::List { remote, .. }
@@ -183,7 +185,8 @@ pub async fn run(command: ModuleCommand, output: &mut Output) -> Result<Verdict,
         ModuleCommand::Check {
             files, no_tests, ..
         } => check::check(&files, no_tests, output),
-        ModuleCommand::Test { files, .. } => check::test(&files, output),
+        ModuleCommand::Test(args) => test::test(args, output).await,
+        ModuleCommand::Run(args) => run::run(&args, output),
         ModuleCommand::Push {
             tenant,
             files,

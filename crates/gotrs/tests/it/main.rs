@@ -6,6 +6,7 @@
 )]
 
 mod data;
+mod module_tool;
 mod postgres;
 mod s3;
 mod spawner;

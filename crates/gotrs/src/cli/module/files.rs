@@ -106,6 +106,14 @@ pub(super) fn expand(paths: &[PathBuf]) -> Result<Vec<PathBuf>, CliError> {
     Ok(files)
 }
 
+/// Reads the files that were named, folders replaced by the module files right in them.
+pub(super) fn read_all(paths: &[PathBuf]) -> Result<Vec<ModuleFile>, CliError> {
+    expand(paths)?
+        .iter()
+        .map(|path| ModuleFile::read(path))
+        .collect()
+}
+
 /// The module files of a folder, by name.
 pub(super) fn list(folder: &Path) -> Result<Vec<PathBuf>, CliError> {
     let failed = |source| CliError::ReadFile {

@@ -49,6 +49,32 @@ impl TableModel {
     pub fn has(&self, column: &str) -> bool {
         self.columns.contains_key(column)
     }
+
+    /// Whether a text can be a key of this table. What cannot be one names no record; the database would call it an error.
+    pub fn is_possible_key(&self, id: &str) -> bool {
+        let column = self
+            .key
+            .as_ref()
+            .and_then(|key| self.columns.get(key.as_str()));
+        let Some(column) = column else {
+            return false;
+        };
+        match column.type_name.as_str() {
+            "int2" => is_spelled_as::<i16>(id),
+            "int4" => is_spelled_as::<i32>(id),
+            "int8" => is_spelled_as::<i64>(id),
+            "uuid" => is_spelled_as::<uuid::Uuid>(id),
+            "varchar" | "text" | "bpchar" => !id.contains('\0'),
+            // Keys of other types are not supported: no table of the schema has one.
+            _ => false,
+        }
+    }
+}
+
+/// Whether the text is how such a value prints: `007` is no second name of record 7, so that comparing texts stays right.
+fn is_spelled_as<T: std::str::FromStr + ToString>(text: &str) -> bool {
+    text.parse::<T>()
+        .is_ok_and(|value| value.to_string() == text)
 }
 
 /// What the platform keeps for itself; a module could read keys and hashes there.
@@ -280,6 +306,9 @@ async fn apply_managed_table(
                 "name": column.name,
                 "type": column.sql_type.as_str(),
                 "required": column.required,
+                "unique": spec.fields().iter().any(|field| {
+                    field.unique() && !field.is_virtual() && field.column().as_str() == column.name
+                }),
                 "secret": column.secret,
             })
         })

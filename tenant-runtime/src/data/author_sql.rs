@@ -286,6 +286,12 @@ fn check_words(sql: &str) -> Result<(), String> {
             Token::SemiColon if next.is_some() => {
                 return Err("exactly one SELECT is possible here".to_owned());
             }
+            // The parser prints these quotes as they are, and the server reads the end of the text there.
+            Token::SingleQuotedString(text) if text.contains("\\'") || text.contains("''") => {
+                return Err(
+                    "a quote behind a backslash or another quote is not possible here".to_owned(),
+                );
+            }
             // U&"\0070g_authid" is not what it looks like.
             Token::UnicodeStringLiteral(_) => {
                 return Err("unicode escapes are not possible here".to_owned());
@@ -299,6 +305,9 @@ fn check_words(sql: &str) -> Result<(), String> {
 fn check_word(word: &Word, is_called: bool) -> Result<(), String> {
     let name = word.value.to_lowercase();
     let quoted = word.quote_style.is_some();
+    if quoted && name.contains('"') {
+        return Err("a name with a quote in it is not possible here".to_owned());
+    }
     if name.starts_with("pg_")
         || name.starts_with("gotrs_")
         || name == "information_schema"
@@ -428,6 +437,11 @@ mod tests {
             "SELECT nextval('ticket_id_seq')",
             "SELECT current_setting('a')",
             "SELECT 1\0",
+            // Printed as they are, these texts and names would end at their first quote.
+            r"SELECT '\'' || pg_sleep(10) --'",
+            r"SELECT '\''; DELETE FROM ticket; --'",
+            "SELECT 'a'''' || pg_sleep(10)'",
+            r#"SELECT 1 AS "a\"", pg_sleep(10) --""#,
         ] {
             assert!(
                 check_query(sql).is_err(),

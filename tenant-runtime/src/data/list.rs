@@ -319,7 +319,10 @@ pub async fn export(desk: Desk<'_>, request: &ListRequest) -> Result<Vec<Record>
 
 /// One record with everything that this person may see of it.
 pub async fn find(desk: Desk<'_>, id: &str) -> Result<Option<Record>, DataError> {
-    let conditions = [Condition::Is(desk.key()?.clone(), id.to_owned())];
+    if !desk.module.table.is_possible_key(id) {
+        return Ok(None);
+    }
+    let conditions = [Condition::Key(desk.key()?.clone(), id.to_owned())];
     let rows = select(desk, &conditions, None, Some((1, 0))).await?;
     let fields = desk
         .module

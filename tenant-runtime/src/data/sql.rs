@@ -87,6 +87,8 @@ pub struct Output {
 pub enum Condition {
     /// The column is this value (as text).
     Is(SqlIdent, String),
+    /// The key is this value, in the type of its column: found by the primary key. See [`TableModel::is_possible_key`].
+    Key(SqlIdent, String),
     /// The column is one of these.
     OneOf(SqlIdent, Vec<String>),
     /// The column contains this text.
@@ -125,7 +127,7 @@ pub fn select(
         statement.push(&format!(", t.{column}{cast} AS {}", quoted(name)));
     }
     statement.push(&format!(" FROM {} t", table.name));
-    narrow(&mut statement, conditions);
+    narrow(&mut statement, table, conditions);
     statement.push(" ORDER BY ");
     if let Some((column, order)) = order.filter(|(column, _)| *column != key) {
         statement.push(&format!("t.{column}{}, t.{key}", direction(order)));
@@ -151,17 +153,21 @@ fn direction(order: SortOrder) -> &'static str {
 /// How many rows there are.
 pub fn count(table: &TableModel, conditions: &[Condition]) -> Statement {
     let mut statement = Statement::new(format!("SELECT count(*) AS total FROM {} t", table.name));
-    narrow(&mut statement, conditions);
+    narrow(&mut statement, table, conditions);
     statement
 }
 
-fn narrow(statement: &mut Statement, conditions: &[Condition]) {
+fn narrow(statement: &mut Statement, table: &TableModel, conditions: &[Condition]) {
     for (at, condition) in conditions.iter().enumerate() {
         statement.push(if at == 0 { " WHERE " } else { " AND " });
         let text = match condition {
             Condition::Is(column, value) => {
                 let value = statement.bind_text(value);
                 format!("t.{column}::text = {value}")
+            }
+            Condition::Key(column, value) => {
+                let value = typed(statement, table, column, Some(value.clone()));
+                format!("t.{column} = {value}")
             }
             Condition::IsNot(column, value) => {
                 let value = statement.bind_text(value);
@@ -223,7 +229,7 @@ pub fn insert(table: &TableModel, key: &SqlIdent, assignments: &[Assignment]) ->
     } else {
         let values: Vec<String> = assignments
             .iter()
-            .map(|it| typed(&mut statement, table, it))
+            .map(|it| typed(&mut statement, table, &it.column, it.value.clone()))
             .collect();
         statement.push(&format!(
             "({}) VALUES ({})",
@@ -245,28 +251,37 @@ pub fn update(
     let mut statement = Statement::new(format!("UPDATE {} SET ", table.name));
     let sets: Vec<String> = assignments
         .iter()
-        .map(|it| format!("{} = {}", it.column, typed(&mut statement, table, it)))
+        .map(|it| {
+            format!(
+                "{} = {}",
+                it.column,
+                typed(&mut statement, table, &it.column, it.value.clone())
+            )
+        })
         .collect();
     statement.push(&sets.join(", "));
-    let id = statement.bind_text(id);
-    statement.push(&format!(
-        " WHERE {key}::text = {id} RETURNING {key}::text AS key"
-    ));
+    let id = typed(&mut statement, table, key, Some(id.to_owned()));
+    statement.push(&format!(" WHERE {key} = {id} RETURNING {key}::text AS key"));
     statement
 }
 
 /// Removes one row.
 pub fn delete(table: &TableModel, key: &SqlIdent, id: &str) -> Statement {
     let mut statement = Statement::new(format!("DELETE FROM {}", table.name));
-    let id = statement.bind_text(id);
-    statement.push(&format!(" WHERE {key}::text = {id}"));
+    let id = typed(&mut statement, table, key, Some(id.to_owned()));
+    statement.push(&format!(" WHERE {key} = {id}"));
     statement
 }
 
 /// `$1::"int4"`: text becomes what the column holds.
-fn typed(statement: &mut Statement, table: &TableModel, assignment: &Assignment) -> String {
-    let value = statement.bind(Bind::One(assignment.value.clone()));
-    match table.columns.get(assignment.column.as_str()) {
+fn typed(
+    statement: &mut Statement,
+    table: &TableModel,
+    column: &SqlIdent,
+    value: Option<String>,
+) -> String {
+    let value = statement.bind(Bind::One(value));
+    match table.columns.get(column.as_str()) {
         Some(column) => format!("{value}::{}", quoted(&column.type_name)),
         None => value,
     }

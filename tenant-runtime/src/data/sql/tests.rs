@@ -49,6 +49,7 @@ fn a_list_is_one_statement_with_everything_bound() {
             "50%_\\'; DROP".to_owned(),
         ),
         Condition::Is(ident("id"), "7".to_owned()),
+        Condition::Key(ident("id"), "7".to_owned()),
         Condition::OneOf(ident("serial"), vec!["a".to_owned(), "b".to_owned()]),
         Condition::From(ident("bought"), "2026-01-01".to_owned()),
         Condition::Until(ident("bought"), "2026-01-31".to_owned()),
@@ -84,4 +85,25 @@ fn writing_casts_to_the_types_of_the_columns() {
         statement_timeout(250),
     ];
     insta::assert_snapshot!(texts.iter().map(shown).collect::<Vec<_>>().join("\n"));
+}
+
+#[test]
+fn what_cannot_be_a_key_names_no_record() {
+    let table = table();
+    for id in ["7", "-1", "9223372036854775807"] {
+        assert!(table.is_possible_key(id), "{id}");
+    }
+    for id in [
+        "",
+        "x",
+        "7 ",
+        "007",
+        "+7",
+        "1.0",
+        "7; DROP TABLE x",
+        "9223372036854775808",
+        "\0",
+    ] {
+        assert!(!table.is_possible_key(id), "{id}");
+    }
 }

@@ -11,6 +11,7 @@
 #![warn(missing_docs)]
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+pub mod author_report;
 pub mod breaker;
 pub mod call;
 pub mod compiled;

@@ -309,3 +309,26 @@ fn write(answer: &Value) -> Result<Vec<u8>, Halt> {
 fn refuse(text: &str) -> Result<Vec<u8>, Halt> {
     write(&json!({ "error": text }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the guest can ask for is what the documentation says, and nothing else.
+    #[test]
+    fn the_operations_are_documented() {
+        let documentation = include_str!("../../../docs/security/sandbox.md");
+        let (_, table) = documentation
+            .split_once("| number | request | answer |\n| --- | --- | --- |\n")
+            .unwrap();
+        let documented: Vec<u32> = table
+            .lines()
+            .map_while(|line| line.strip_prefix("| "))
+            .map(|line| line.split(' ').next().unwrap().parse().unwrap())
+            .collect();
+        let known: Vec<u32> = (0..1_000)
+            .filter(|number| Operation::from_number(*number).is_some())
+            .collect();
+        assert_eq!(documented, known);
+    }
+}

@@ -21,7 +21,7 @@ pub const MAX_SUBJECT: usize = 255;
 pub const MAX_DELAY_SECONDS: u32 = 30 * 24 * 60 * 60;
 
 /// One thing that a lambda wants done. Names and sizes are checked; whether it is allowed, the host decides.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// `records(module).find({where, order, limit})`; answers with a list of records.
     FindRecords {
@@ -110,7 +110,7 @@ impl RecordKey {
     }
 
     /// A whole number or a short text.
-    fn from_value(value: &Value) -> Option<Self> {
+    pub(crate) fn from_value(value: &Value) -> Option<Self> {
         let text = match value {
             Value::Number(number) => number.as_i64()?.to_string(),
             Value::String(text) if !text.is_empty() && text.len() <= Self::MAX_LEN => text.clone(),
@@ -166,7 +166,7 @@ pub enum Recipient {
 }
 
 /// An event of a module's own, to be handled later.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueuedEvent {
     /// Its name: lower-case words with dots, such as `laptop.lent`.
     pub event: String,

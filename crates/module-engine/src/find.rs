@@ -19,7 +19,7 @@ pub const MAX_ORDER: usize = 8;
 
 /// What a lambda wants from one table. Names are well-formed identifiers and nothing more: whether they exist and may be read, the host
 /// decides. Values are scalars (booleans, numbers, texts), never null, never nested.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Find {
     /// The table.
     pub table: SqlIdent,
@@ -41,7 +41,7 @@ pub enum Want {
 }
 
 /// Which rows, in which order, how many.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
     /// All of them must hold.
     pub conditions: Vec<Condition>,
@@ -52,7 +52,7 @@ pub struct Selection {
 }
 
 /// One condition on one column.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condition {
     /// The column, or the field of a module's record.
     pub column: SqlIdent,
@@ -61,7 +61,7 @@ pub struct Condition {
 }
 
 /// What a condition asks. As in SQL, nothing but [`Test::IsNull`] holds for a null.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Test {
     /// Equal.
     Eq(Value),

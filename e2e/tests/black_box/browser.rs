@@ -152,9 +152,7 @@ async fn tour(platform: &Platform, browser: &Browser, name: &str) -> anyhow::Res
         .driver
         .goto(format!("{}/signup", platform.console_url()))
         .await?;
-    browser
-        .inspect(&format!("console-signup-{name}"))
-        .await?;
+    browser.inspect(&format!("console-signup-{name}")).await?;
     browser.driver.goto(platform.tenant_url("acme")).await?;
     browser.wait_for("input[name=login]").await?;
     browser.inspect(&format!("tenant-login-{name}")).await?;

@@ -104,9 +104,8 @@ fn no_ticket(effect: &Effect, id: i64) -> HostError {
 }
 
 fn has_key(record: &Item, key: &RecordKey) -> bool {
-    match record.get("id") {
-        Some(Value::String(id)) => id == key.as_str(),
-        Some(id) => id.to_string() == key.as_str(),
-        None => false,
-    }
+    record
+        .get("id")
+        .and_then(RecordKey::from_value)
+        .is_some_and(|found| found == *key)
 }

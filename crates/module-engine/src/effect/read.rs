@@ -265,7 +265,7 @@ mod tests {
 
     use super::*;
 
-    fn check(effect: &str, args: Value) -> Result<Effect, String> {
+    fn check(effect: &str, args: &Value) -> Result<Effect, String> {
         serde_json::from_value::<Request>(
             json!({"effect": effect, "module": "laptop", "args": args}),
         )
@@ -298,10 +298,10 @@ mod tests {
                 json!(["laptop.lent", {"id": 1}, {"delay_seconds": 60}]),
             ),
         ] {
-            assert_eq!(check(effect, args).unwrap().name(), effect);
+            assert_eq!(check(effect, &args).unwrap().name(), effect);
         }
         assert_eq!(
-            check("tickets.addNote", json!([1, "text"])).unwrap(),
+            check("tickets.addNote", &json!([1, "text"])).unwrap(),
             Effect::AddNote {
                 ticket: TicketId(1),
                 note: Note {
@@ -313,7 +313,7 @@ mod tests {
         );
         match check(
             "notify",
-            json!([{"to": "group: users", "subject": "a", "text": "b"}]),
+            &json!([{"to": "group: users", "subject": "a", "text": "b"}]),
         )
         .unwrap()
         {
@@ -421,7 +421,7 @@ mod tests {
             ),
             ("files.read", json!([]), "there is no such call"),
         ] {
-            let found = check(effect, args.clone()).unwrap_err();
+            let found = check(effect, &args).unwrap_err();
             assert!(found.starts_with(message), "{effect} {args}: {found}");
         }
     }

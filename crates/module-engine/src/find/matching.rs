@@ -86,10 +86,10 @@ fn compare(a: &Value, b: &Value) -> Ordering {
         Value::String(text) => text.parse().ok(),
         _ => None,
     };
-    if a.is_number() || b.is_number() {
-        if let (Some(a), Some(b)) = (number(a), number(b)) {
-            return a.total_cmp(&b);
-        }
+    if (a.is_number() || b.is_number())
+        && let (Some(a), Some(b)) = (number(a), number(b))
+    {
+        return a.total_cmp(&b);
     }
     text(a).cmp(&text(b))
 }
@@ -154,7 +154,7 @@ mod tests {
     use super::*;
     use crate::find::selection;
 
-    fn ids(conditions: Value, order: Value, limit: Value) -> Vec<i64> {
+    fn ids(conditions: &Value, order: &Value, limit: &Value) -> Vec<i64> {
         let rows: Vec<Map<String, Value>> = [
             json!({"id": 1, "name": "Raw", "n": 10, "gone": null}),
             json!({"id": 2, "name": "Junk", "n": 9, "gone": "2026-01-01"}),
@@ -163,7 +163,7 @@ mod tests {
         .into_iter()
         .map(|row| row.as_object().unwrap().clone())
         .collect();
-        selection(&conditions, &order, &limit)
+        selection(conditions, order, limit)
             .unwrap()
             .apply(rows.iter())
             .into_iter()
@@ -192,7 +192,7 @@ mod tests {
             (json!({"unknown": 7, "id": 1}), vec![1]),
         ] {
             assert_eq!(
-                ids(conditions.clone(), json!(null), json!(null)),
+                ids(&conditions, &json!(null), &json!(null)),
                 expected,
                 "{conditions}"
             );
@@ -201,11 +201,11 @@ mod tests {
 
     #[test]
     fn rows_are_ordered_and_cut() {
-        assert_eq!(ids(json!(null), json!(["n"]), json!(null)), [2, 1, 3]);
-        assert_eq!(ids(json!(null), json!(["-n"]), json!(null)), [1, 2, 3]);
-        assert_eq!(ids(json!(null), json!("-id"), json!(2)), [3, 2]);
+        assert_eq!(ids(&json!(null), &json!(["n"]), &json!(null)), [2, 1, 3]);
+        assert_eq!(ids(&json!(null), &json!(["-n"]), &json!(null)), [1, 2, 3]);
+        assert_eq!(ids(&json!(null), &json!("-id"), &json!(2)), [3, 2]);
         assert_eq!(
-            ids(json!(null), json!(["gone", "-id"]), json!(null)),
+            ids(&json!(null), &json!(["gone", "-id"]), &json!(null)),
             [2, 3, 1]
         );
     }

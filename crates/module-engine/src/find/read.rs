@@ -297,7 +297,10 @@ mod tests {
     fn what_is_wrong_is_said_in_the_words_of_the_author() {
         let with = |key: &str, value: Value| {
             let mut request = json!({"table": "ticket", "count": false});
-            request[key] = value;
+            request
+                .as_object_mut()
+                .unwrap()
+                .insert(key.to_owned(), value);
             check(request).unwrap_err()
         };
         for (key, value, message) in [

@@ -4,6 +4,7 @@ use domain::limits::LambdaLimits;
 use module_engine::call::{Call, Item, Outcome};
 use module_engine::compiled::{CompiledModule, check_lambdas};
 use module_engine::dry_run::DryRunHost;
+use module_engine::effect::Effect;
 use module_engine::error::{InvokeError, Limit};
 use module_engine::host::Host;
 use module_spec::{Hook, Lambda};
@@ -131,7 +132,7 @@ fn reading_by_conditions_counts_as_queries() {
     );
     match error {
         Err(InvokeError::Limit(error)) => {
-            assert_eq!((error.limit, error.value), (Limit::Queries, 3))
+            assert_eq!((error.limit, error.value), (Limit::Queries, 3));
         }
         other => panic!("{other:?}"),
     }
@@ -165,7 +166,7 @@ fn a_schedule_acts_and_sees_what_it_did() {
         value,
         json!(["nightly", [{"serial": "C", "id": 5}], null, "Mended"])
     );
-    let done: Vec<&str> = host.effects().iter().map(|effect| effect.name()).collect();
+    let done: Vec<&str> = host.effects().iter().map(Effect::name).collect();
     assert_eq!(
         done,
         [
@@ -330,7 +331,7 @@ fn processor_time_and_stack_are_limits_of_their_own() {
         },
     ) {
         Err(InvokeError::Limit(error)) => {
-            assert_eq!((error.limit, error.value), (Limit::Stack, 64))
+            assert_eq!((error.limit, error.value), (Limit::Stack, 64));
         }
         other => panic!("{other:?}"),
     }

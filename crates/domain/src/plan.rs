@@ -43,13 +43,16 @@ impl Plan {
             Self::Free => LambdaLimits::DEFAULT,
             Self::Team => LambdaLimits {
                 wall_ms: 10_000,
+                cpu_ms: 4_000,
                 memory_mb: 64,
                 ..LambdaLimits::DEFAULT
             },
             Self::Business => LambdaLimits {
                 wall_ms: 30_000,
+                cpu_ms: 10_000,
                 memory_mb: 128,
                 queries: 200,
+                effects: 200,
                 ..LambdaLimits::DEFAULT
             },
         }

@@ -107,6 +107,19 @@ extern "C" fn guest_interrupt_address() -> *const AtomicU32 {
     &raw const INTERRUPT
 }
 
+/// Allows less depth of calls than [`STACK_BYTES`], for this instance.
+#[unsafe(no_mangle)]
+extern "C" fn guest_limit_stack(bytes: usize) {
+    GUEST.with(|guest| {
+        if let Some(guest) = guest.get() {
+            guest
+                .context
+                .runtime()
+                .set_max_stack_size(bytes.min(STACK_BYTES));
+        }
+    });
+}
+
 /// Room for the request. Never freed: an instance serves one request.
 #[unsafe(no_mangle)]
 extern "C" fn guest_alloc(length: usize) -> *mut u8 {

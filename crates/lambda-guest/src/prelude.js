@@ -5,7 +5,7 @@
 
   // ---- The way out: requests to the host -------------------------------------------------------------------------------
 
-  const operation = { query: 1, log: 2, translate: 3, stopped: 4 };
+  const operation = { query: 1, log: 2, translate: 3, stopped: 4, find: 5, effect: 6 };
   const { parse, stringify } = JSON;
   const { apply, ownKeys, deleteProperty } = Reflect;
   const { getPrototypeOf, getOwnPropertyDescriptor, defineProperty, freeze, keys } = Object;
@@ -34,15 +34,53 @@
     return value;
   }
 
-  function rowsOf(sql, args) {
-    if (typeof sql !== 'string') throw new TypeError('the query must be a text');
-    const { columns, rows } = ask(operation.query, { sql, args: args.map(argument) });
-    const coercible = columns.length === 1;
+  const isObject = (value) => typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
+
+  // A misspelt option must not go unseen.
+  function optionsOf(what, options, known) {
+    if (options === undefined || options === null) return {};
+    if (!isObject(options)) throw new TypeError(what + ' takes an object with ' + known.join(', '));
+    for (const name of keys(options)) {
+      if (!known.includes(name)) throw new TypeError(what + ': there is no option "' + name + '"; there are ' + known.join(', '));
+    }
+    return options;
+  }
+
+  // JSON drops what is undefined, and a condition that is dropped would match everything.
+  function plain(place, value) {
+    if (value === undefined || value === null) return value;
+    if (Array.isArray(value)) return value.map((one) => plain(place, one === undefined ? missing(place) : one));
+    if (!isObject(value)) return argument(value);
+    const copy = {};
+    for (const name of keys(value)) {
+      const inside = place + '.' + name;
+      const found = value[name];
+      const safe = found === undefined ? missing(inside) : plain(inside, found);
+      defineProperty(copy, name, { value: safe, writable: true, enumerable: true, configurable: true });
+    }
+    return copy;
+  }
+
+  function missing(place) {
+    throw new TypeError(place + ' is undefined; write null to ask for what is not set');
+  }
+
+  function objectsOf({ columns, rows }) {
     return rows.map((values) => {
       const row = {};
       for (let at = 0; at < columns.length; at++) {
         defineProperty(row, columns[at], { value: values[at], writable: true, enumerable: true, configurable: true });
       }
+      return row;
+    });
+  }
+
+  function rowsOf(sql, args) {
+    if (typeof sql !== 'string') throw new TypeError('the query must be a text');
+    const answer = ask(operation.query, { sql, args: args.map(argument) });
+    const { columns } = answer;
+    const coercible = columns.length === 1;
+    return objectsOf(answer).map((row) => {
       if (coercible) {
         // `'' + db.queryRow('SELECT name ...')` is that name, as some modules expect.
         const primitive = () => (row[columns[0]] === null || row[columns[0]] === undefined ? '' : row[columns[0]]);
@@ -61,7 +99,48 @@
       const rows = rowsOf(sql, args);
       return rows.length > 0 ? rows[0] : null;
     },
+    find(table, options) {
+      const { where, columns, order, limit } = optionsOf('db.find', options, ['where', 'columns', 'order', 'limit']);
+      return objectsOf(ask(operation.find, { table, where: plain('where', where), columns, order, limit, count: false }));
+    },
+    get(table, id, options) {
+      const { columns } = optionsOf('db.get', options, ['columns']);
+      const where = isObject(id) ? plain('where', optionsOf('db.get', id, ['where']).where) : plain('where', { id });
+      if (where === undefined || where === null) throw new TypeError('db.get needs an id or {where: ...}');
+      const rows = objectsOf(ask(operation.find, { table, where, columns, limit: 1, count: false }));
+      return rows.length > 0 ? rows[0] : null;
+    },
+    count(table, where) {
+      return ask(operation.find, { table, where: plain('where', where), count: true }).rows[0][0];
+    },
   };
+
+  // ---- What only events, actions and schedules may use ------------------------------------------------------------------
+
+  function act(effect, args, module) {
+    return ask(operation.effect, { effect, module, args: args.map((value) => (value === undefined ? null : value)) });
+  }
+
+  function records(module) {
+    return freeze({
+      find(options) {
+        const { where, order, limit } = optionsOf('records.find', options, ['where', 'order', 'limit']);
+        return act('records.find', [{ where: plain('where', where), order, limit }], module);
+      },
+      get: (id) => act('records.get', [argument(id)], module),
+      create: (values) => act('records.create', [values], module),
+      update: (id, values) => act('records.update', [argument(id), values], module),
+    });
+  }
+
+  const tickets = {
+    get: (id) => act('tickets.get', [argument(id)]),
+    update: (id, changes) => act('tickets.update', [argument(id), changes]),
+    addNote: (id, note) => act('tickets.addNote', [argument(id), note]),
+  };
+
+  const notify = (message) => act('notify', [message]);
+  const queue = (event, payload, options) => act('queue', [event, payload, options]);
 
   // ---- Log, translation, crypto, base64 ---------------------------------------------------------------------------------
 
@@ -197,7 +276,9 @@
 
   defineProperty(Math, 'random', { value: () => native.random(), writable: true, configurable: true });
 
-  const provided = { db, log, t, crypto, base64, html, formatDate, formatNumber, now: () => new Date() };
+  const provided = {
+    db, log, t, crypto, base64, html, formatDate, formatNumber, now: () => new Date(), records, tickets, notify, queue,
+  };
   for (const name of keys(provided)) {
     defineProperty(global, name, { value: provided[name], writable: false, enumerable: false, configurable: false });
   }
@@ -271,6 +352,24 @@
       throw error;
     }
     return lambda;
+  }
+
+  // A condition is an expression (`item.state === 'open'`) or a function body that returns.
+  function compileCondition(name, text) {
+    const source = 'function (item) { return (\n' + text.replace(/[;\s]+$/, '') + '\n) }';
+    try {
+      const lambda = native.compile(name, '(' + source + ')');
+      if (typeof lambda === 'function' && sourceOf(lambda) === source) return { lambda, returns: true };
+    } catch {
+      // Then it is a function body, or an error in that form.
+    }
+    return { lambda: compile(name, text), returns: false };
+  }
+
+  function decide({ lambda, returns }, item) {
+    const value = run(lambda, item);
+    if (value === undefined && !returns) throw new TypeError('the condition decides nothing; end it with `return`');
+    return value ? 'true' : 'false';
   }
 
   // Never runs code of the lambda except through the getters and `toString` of what it threw, under the same deadline.
@@ -392,14 +491,34 @@
       }
     },
 
-    // Answers with the value, like one cell.
-    value({ lambda, item, limits }) {
+    // Answers with the value, like one cell. What it is about is global, beside the functions.
+    value({ lambda, item, context, limits }) {
+      for (const name of keys(context)) {
+        defineProperty(global, name, { value: context[name], writable: false, enumerable: false, configurable: false });
+      }
+      if (context.items !== undefined && context.items.length > 0) item = context.items[0];
       try {
         const encoded = encode(run(compile('lambda/0', lambda), item), limits);
         return encoded.over ? encoded.json : '{"v":' + encoded.json + '}';
       } catch (thrown) {
         return '{"e":' + stringify(describe(thrown)) + '}';
       }
+    },
+
+    // Answers with one boolean per condition, like cells. None can leave anything for the next.
+    conditions({ lambdas, item }) {
+      const text = stringify(item);
+      const answers = lambdas.map(({ source }, at) => {
+        try {
+          const answer = decide(compileCondition('lambda/' + at, source), parse(text));
+          return '{"v":' + answer + '}';
+        } catch (thrown) {
+          return '{"e":' + stringify(describe(thrown)) + '}';
+        } finally {
+          sweep();
+        }
+      });
+      return '{"conditions":[' + answers.join(',') + ']}';
     },
 
     // Compiles without running; answers with one error or null per lambda.

@@ -10,15 +10,17 @@ use domain::diagnostic::{Diagnostic, Severity};
 use domain::limits::LambdaLimits;
 use module_spec::{ComputedField, Hook, Lambda, ModuleSpec};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use self::trace::{explain, limit_error, script_error};
-use crate::call::{Call, Cell, CellError, HookOutcome, Item, Outcome};
+use crate::call::{Call, Cell, CellError, HookOutcome, Item, Outcome, Purpose};
 use crate::dry_run::DryRunHost;
 use crate::engine::Engine;
 use crate::error::{InvokeError, Limit, LimitError};
 use crate::executor::Halt;
 use crate::frame::{
-    Body, CellsReply, CheckReply, HookReply, Request, ResultLimit, ResultLimits, Source, ValueReply,
+    Body, CellsReply, CheckReply, ConditionsReply, Context, HookReply, Request, ResultLimit,
+    ResultLimits, Source, ValueReply,
 };
 use crate::host::Host;
 use crate::reads::{Reads, reads_of};
@@ -45,7 +47,8 @@ impl CompiledModule {
     /// Checks the syntax of every lambda in the sandbox and finds out which fields each reads. The findings stand at their lines
     /// of the YAML file.
     pub fn compile(engine: &Arc<Engine>, spec: Arc<ModuleSpec>) -> Result<Self, Vec<Diagnostic>> {
-        let findings = check(engine, &spec);
+        let lambdas: Vec<&Lambda> = spec.lambdas().collect();
+        let findings = check_lambdas(engine, &lambdas);
         if !findings.is_empty() {
             return Err(findings);
         }
@@ -81,17 +84,61 @@ impl CompiledModule {
         ceiling: LambdaLimits,
     ) -> Result<Outcome, InvokeError> {
         let limits = self.spec.limits().capped_by(ceiling);
+        let purpose = match call {
+            Call::ComputedFields { .. } => Purpose::ComputedField,
+            Call::Hook { .. } => Purpose::Hook,
+            Call::Lambda { .. } => Purpose::Lambda,
+            Call::Conditions { .. } => Purpose::Condition,
+            Call::Event { .. } => Purpose::Event,
+            Call::Action { .. } => Purpose::Action,
+            Call::Schedule { .. } => Purpose::Schedule,
+        };
         let run = Run {
             module: self,
             host,
             limits,
+            purpose,
         };
+        let nothing = Item::new();
         match call {
             Call::ComputedFields { rows, fields } => {
                 run.computed_fields(rows, fields).map(Outcome::Cells)
             }
             Call::Hook { hook, item } => run.hook(hook, item).map(Outcome::Hook),
-            Call::Lambda { lambda, item } => run.lambda(lambda, item).map(Outcome::Value),
+            Call::Conditions { conditions, item } => {
+                run.conditions(conditions, item).map(Outcome::Conditions)
+            }
+            Call::Lambda { lambda, item } => run.value(lambda, item, Context::default()),
+            Call::Event {
+                lambda,
+                item,
+                event,
+            } => {
+                let context = Context {
+                    event: Some(event),
+                    ..Context::default()
+                };
+                run.value(lambda, item, context)
+            }
+            Call::Action {
+                lambda,
+                items,
+                input,
+            } => {
+                let context = Context {
+                    items: Some(items),
+                    input: Some(input),
+                    ..Context::default()
+                };
+                run.value(lambda, items.first().unwrap_or(&nothing), context)
+            }
+            Call::Schedule { lambda, schedule } => {
+                let context = Context {
+                    schedule: Some(schedule),
+                    ..Context::default()
+                };
+                run.value(lambda, &nothing, context)
+            }
         }
     }
 
@@ -105,9 +152,7 @@ impl CompiledModule {
     ) -> Result<Vec<Vec<Cell>>, InvokeError> {
         match self.invoke(Call::ComputedFields { rows, fields }, host, ceiling)? {
             Outcome::Cells(cells) => Ok(cells),
-            Outcome::Hook(_) | Outcome::Value(_) => {
-                Err(InvokeError::Internal("wrong outcome".to_owned()))
-            }
+            _ => Err(InvokeError::Internal("wrong outcome".to_owned())),
         }
     }
 
@@ -127,9 +172,7 @@ impl CompiledModule {
         }
         match self.invoke(Call::Hook { hook, item }, host, ceiling)? {
             Outcome::Hook(outcome) => Ok(outcome),
-            Outcome::Cells(_) | Outcome::Value(_) => {
-                Err(InvokeError::Internal("wrong outcome".to_owned()))
-            }
+            _ => Err(InvokeError::Internal("wrong outcome".to_owned())),
         }
     }
 }
@@ -139,6 +182,7 @@ struct Run<'a> {
     module: &'a CompiledModule,
     host: &'a dyn Host,
     limits: LambdaLimits,
+    purpose: Purpose,
 }
 
 impl Run<'_> {
@@ -249,20 +293,56 @@ impl Run<'_> {
         }
     }
 
-    fn lambda(&self, lambda: &Lambda, item: &Item) -> Result<CellValue, InvokeError> {
+    fn value(
+        &self,
+        lambda: &Lambda,
+        item: &Item,
+        context: Context<'_>,
+    ) -> Result<Outcome, InvokeError> {
         let body = Body::Value {
             lambda: lambda.source(),
             item,
+            context,
         };
         let reply: ValueReply = self.ask(body, &[lambda])?;
-        self.cell(reply, 0, lambda, &[lambda])
-            .map_err(InvokeError::from)
+        let value = self.cell(reply, 0, lambda, &[lambda])?;
+        Ok(Outcome::Value(value))
+    }
+
+    fn conditions(
+        &self,
+        conditions: &[&Lambda],
+        item: &Item,
+    ) -> Result<Vec<Result<bool, CellError>>, InvokeError> {
+        if conditions.is_empty() {
+            return Ok(Vec::new());
+        }
+        let body = Body::Conditions {
+            lambdas: sources(conditions),
+            item,
+        };
+        let reply: ConditionsReply = self.ask(body, conditions)?;
+        if reply.conditions.len() != conditions.len() {
+            return Err(InvokeError::Crashed(
+                "the guest answered other conditions".to_owned(),
+            ));
+        }
+        Ok(reply
+            .conditions
+            .into_iter()
+            .zip(conditions)
+            .enumerate()
+            .map(|(index, (reply, lambda))| {
+                self.cell(reply, index, lambda, conditions)
+                    .map(|value| value.raw() == &Value::Bool(true))
+            })
+            .collect())
     }
 
     fn cell(&self, reply: ValueReply, index: usize, lambda: &Lambda, lambdas: &[&Lambda]) -> Cell {
         match reply {
             ValueReply::Value(value) => Ok(CellValue::new(value)),
-            ValueReply::Error(thrown) => Err(script_error(&thrown, index, lambdas)),
+            ValueReply::Error(thrown) => Err(script_error(&thrown, index, lambdas, &self.limits)),
             ValueReply::Limit(limit) => {
                 let limit = match limit {
                     ResultLimit::Bytes => Limit::ResultBytes,
@@ -270,7 +350,7 @@ impl Run<'_> {
                 };
                 Err(CellError::Limit(LimitError {
                     limit,
-                    value: trace::limit_value(&self.limits, limit),
+                    value: limit.value_in(&self.limits),
                     position: Some(trace::start_of(lambda)),
                 }))
             }
@@ -282,7 +362,12 @@ impl Run<'_> {
         body: Body<'_>,
         lambdas: &[&Lambda],
     ) -> Result<T, InvokeError> {
-        ask(&self.module.engine, body, lambdas, self.host, self.limits)
+        let settings = Settings {
+            host: self.host,
+            limits: self.limits,
+            purpose: self.purpose,
+        };
+        ask(&self.module.engine, body, lambdas, settings)
     }
 
     fn unknown(&self, what: String) -> InvokeError {
@@ -293,14 +378,38 @@ impl Run<'_> {
     }
 }
 
+/// Under which conditions a request runs.
+#[derive(Clone, Copy)]
+struct Settings<'a> {
+    host: &'a dyn Host,
+    limits: LambdaLimits,
+    purpose: Purpose,
+}
+
+/// Lambdas whose names do not matter.
+fn sources<'a>(lambdas: &[&'a Lambda]) -> Vec<Source<'a>> {
+    lambdas
+        .iter()
+        .map(|lambda| Source {
+            name: "",
+            code: lambda.source(),
+            wanted: false,
+        })
+        .collect()
+}
+
 /// One request to a fresh guest.
 fn ask<T: DeserializeOwned>(
     engine: &Engine,
     body: Body<'_>,
     lambdas: &[&Lambda],
-    host: &dyn Host,
-    limits: LambdaLimits,
+    settings: Settings<'_>,
 ) -> Result<T, InvokeError> {
+    let Settings {
+        host,
+        limits,
+        purpose,
+    } = settings;
     let request = Request {
         entropy: host.entropy(),
         user: host.user(),
@@ -310,7 +419,7 @@ fn ask<T: DeserializeOwned>(
     };
     let request =
         serde_json::to_vec(&request).map_err(|error| InvokeError::Internal(error.to_string()))?;
-    match engine.execute(&request, host, limits) {
+    match engine.execute(&request, host, limits, purpose) {
         Ok(reply) => serde_json::from_slice(&reply).map_err(|error| {
             InvokeError::Crashed(format!("the guest replied in a wrong form: {error}"))
         }),
@@ -323,51 +432,63 @@ fn ask<T: DeserializeOwned>(
     }
 }
 
-/// The syntax of every lambda, in the sandbox, with no host to speak of.
-fn check(engine: &Engine, spec: &ModuleSpec) -> Vec<Diagnostic> {
-    let lambdas: Vec<&Lambda> = spec.lambdas().collect();
+/// Checks the syntax of lambdas in the sandbox, also of a file that has errors elsewhere and gives no module. Findings stand
+/// at their lines of the file.
+pub fn check_lambdas(engine: &Engine, lambdas: &[&Lambda]) -> Vec<Diagnostic> {
     if lambdas.is_empty() {
         return Vec::new();
     }
-    let sources = lambdas
-        .iter()
-        .map(|lambda| Source {
-            name: "",
-            code: lambda.source(),
-            wanted: false,
-        })
-        .collect();
-    let host = DryRunHost::new();
-    let reply: Result<CheckReply, InvokeError> = ask(
-        engine,
-        Body::Check { lambdas: sources },
-        &lambdas,
-        &host,
-        CHECK_LIMITS,
-    );
-    match reply {
-        Ok(CheckReply { checked }) => checked
-            .into_iter()
-            .zip(&lambdas)
-            .enumerate()
-            .filter_map(|(index, (thrown, lambda))| {
-                let found = explain(thrown.as_ref()?, index, &lambdas);
-                let position = found.position.unwrap_or_else(|| trace::start_of(lambda));
-                Some(Diagnostic {
-                    severity: Severity::Error,
-                    code: "lambda-syntax".to_owned(),
-                    message: format!("this lambda is not valid JavaScript: {}", found.message),
-                    help: Some("a lambda is a function body; it ends in `return`".to_owned()),
-                    line: position.line,
-                    column: position.column,
-                    length: 1,
-                    path: lambda.path().to_owned(),
-                })
+    let settings = Settings {
+        host: &DryRunHost::new(),
+        limits: CHECK_LIMITS,
+        purpose: Purpose::Lambda,
+    };
+    let body = Body::Check {
+        lambdas: sources(lambdas),
+    };
+    let checked = match ask::<CheckReply>(engine, body, lambdas, settings) {
+        Ok(CheckReply { checked }) => checked,
+        Err(error) => return vec![unchecked(&error, lambdas)],
+    };
+    checked
+        .into_iter()
+        .zip(lambdas)
+        .enumerate()
+        .filter_map(|(index, (thrown, lambda))| {
+            let found = explain(thrown.as_ref()?, index, lambdas);
+            let position = found.position.unwrap_or_else(|| trace::start_of(lambda));
+            Some(Diagnostic {
+                severity: Severity::Error,
+                code: "lambda-syntax".to_owned(),
+                message: format!("this lambda is not valid JavaScript: {}", found.message),
+                help: Some("a lambda is a function body; it ends in `return`".to_owned()),
+                line: position.line,
+                column: position.column,
+                length: 1,
+                path: lambda.path().to_owned(),
             })
-            .collect(),
-        Err(error) => {
-            let message = format!("the lambdas could not be checked: {error}");
-            vec![spec.finding_at("module", Severity::Error, "lambda-check", message, None)]
-        }
+        })
+        .collect()
+}
+
+/// The finding when the check itself ended early: at the lambda where it was, or at the first.
+fn unchecked(error: &InvokeError, lambdas: &[&Lambda]) -> Diagnostic {
+    let position = error
+        .position()
+        .cloned()
+        .or_else(|| lambdas.first().map(|lambda| trace::start_of(lambda)));
+    let (path, line, column) = position.map_or_else(
+        || (String::new(), 1, 1),
+        |position| (position.lambda, position.line, position.column),
+    );
+    Diagnostic {
+        severity: Severity::Error,
+        code: "lambda-check".to_owned(),
+        message: format!("the lambdas could not be checked: {}", error.message()),
+        help: None,
+        line,
+        column,
+        length: 1,
+        path,
     }
 }

@@ -1,13 +1,19 @@
 //! A host in memory: for tests in modules, upload checks and trying out.
 
-use std::sync::{Mutex, PoisonError};
+mod store;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use crate::host::{Host, HostError, LogLevel, Query, Rows, Tenant, User};
+use self::store::Store;
+use crate::call::Item;
+use crate::effect::Effect;
+use crate::find::{Find, Want};
+use crate::host::{Budget, Host, HostError, LogLevel, Query, Rows, Tenant, User};
 
-/// Answers queries from fixtures and remembers what was asked and logged. Everything about it is fixed: the same lambda gives the
+/// Answers queries from fixtures, keeps records and tickets in memory, and remembers what was asked, done and logged. Everything about it is fixed: the same lambda gives the
 /// same result every time.
 #[derive(Debug)]
 pub struct DryRunHost {
@@ -17,12 +23,26 @@ pub struct DryRunHost {
     now: DateTime<Utc>,
     log: Mutex<Vec<(LogLevel, String)>>,
     queries: Mutex<Vec<String>>,
+    effects: Mutex<Vec<Effect>>,
+    store: Mutex<Store>,
 }
 
 #[derive(Debug)]
 struct Fixture {
     contains: Option<String>,
-    rows: Rows,
+    rows: Vec<Item>,
+}
+
+impl Fixture {
+    fn answers(&self, asked: &str) -> bool {
+        self.contains
+            .as_ref()
+            .is_none_or(|text| asked.contains(text))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Default for DryRunHost {
@@ -50,31 +70,35 @@ impl DryRunHost {
             now: DateTime::from_timestamp(1_768_478_400, 0).unwrap_or_default(),
             log: Mutex::default(),
             queries: Mutex::default(),
+            effects: Mutex::default(),
+            store: Mutex::default(),
         }
     }
 
-    /// Answers queries that contain `contains` (all, when `None`) with `rows`. The first fixture that fits answers.
+    /// Answers queries that contain `contains` (all, when `None`) with `rows`, and likewise `db.find` by the name of its table,
+    /// whose conditions are then applied to them. The first fixture that fits answers.
     #[must_use]
     pub fn with_fixture(mut self, contains: Option<&str>, rows: &[Map<String, Value>]) -> Self {
-        let mut columns: Vec<String> = Vec::new();
-        for name in rows.iter().flat_map(Map::keys) {
-            if !columns.contains(name) {
-                columns.push(name.clone());
-            }
-        }
-        let rows = rows
-            .iter()
-            .map(|row| {
-                columns
-                    .iter()
-                    .map(|name| row.get(name).cloned().unwrap_or(Value::Null))
-                    .collect()
-            })
-            .collect();
         self.fixtures.push(Fixture {
             contains: contains.map(str::to_owned),
-            rows: Rows { columns, rows },
+            rows: rows.to_vec(),
         });
+        self
+    }
+
+    /// Records of a module, for `records(module)`; those without an `id` get one.
+    #[must_use]
+    pub fn with_records(self, module: &str, records: &[Item]) -> Self {
+        for record in records {
+            lock(&self.store).create(module, record.clone());
+        }
+        self
+    }
+
+    /// A ticket, for `tickets`; its `id` is its number.
+    #[must_use]
+    pub fn with_ticket(self, ticket: Item) -> Self {
+        lock(&self.store).add_ticket(ticket);
         self
     }
 
@@ -94,52 +118,106 @@ impl DryRunHost {
 
     /// The lines that were logged so far.
     pub fn log_lines(&self) -> Vec<(LogLevel, String)> {
-        self.log
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        lock(&self.log).clone()
     }
 
-    /// The queries that were made so far.
+    /// The queries that were made so far; a `db.find` is the name of its table.
     pub fn queries(&self) -> Vec<String> {
-        self.queries
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        lock(&self.queries).clone()
+    }
+
+    /// What was done so far.
+    pub fn effects(&self) -> Vec<Effect> {
+        lock(&self.effects).clone()
+    }
+
+    /// The records of a module as they are now.
+    pub fn records(&self, module: &str) -> Vec<Item> {
+        lock(&self.store).records(module).to_vec()
+    }
+
+    /// A ticket as it is now.
+    pub fn ticket(&self, id: i64) -> Option<Item> {
+        lock(&self.store).ticket(id).cloned()
+    }
+
+    fn fixture(&self, asked: &str, what: &str) -> Result<&[Item], HostError> {
+        lock(&self.queries).push(asked.to_owned());
+        self.fixtures
+            .iter()
+            .find(|fixture| fixture.answers(asked))
+            .map(|fixture| fixture.rows.as_slice())
+            .ok_or_else(|| {
+                HostError::Refused(format!(
+                    "no fixture answers this {what}; add `rows` to the test"
+                ))
+            })
     }
 }
 
-impl Host for DryRunHost {
-    fn query(&self, query: &Query<'_>) -> Result<Rows, HostError> {
-        self.queries
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(query.sql.to_owned());
-        let fixture = self
-            .fixtures
-            .iter()
-            .find(|fixture| {
-                fixture
-                    .contains
-                    .as_ref()
-                    .is_none_or(|text| query.sql.contains(text))
-            })
-            .ok_or_else(|| {
-                HostError::Refused(
-                    "no fixture answers this query; add `rows` to the test".to_owned(),
-                )
-            })?;
-        if fixture.rows.rows.len() > usize::try_from(query.max_rows).unwrap_or(usize::MAX) {
-            return Err(HostError::TooManyRows);
+/// The rows with the columns that any of them has.
+fn table(rows: &[&Item], budget: Budget) -> Result<Rows, HostError> {
+    if rows.len() > usize::try_from(budget.max_rows).unwrap_or(usize::MAX) {
+        return Err(HostError::TooManyRows);
+    }
+    let mut columns: Vec<String> = Vec::new();
+    for name in rows.iter().flat_map(|row| row.keys()) {
+        if !columns.contains(name) {
+            columns.push(name.clone());
         }
-        Ok(fixture.rows.clone())
+    }
+    let rows = rows
+        .iter()
+        .map(|row| {
+            columns
+                .iter()
+                .map(|name| row.get(name).cloned().unwrap_or_default())
+                .collect()
+        })
+        .collect();
+    Ok(Rows { columns, rows })
+}
+
+impl Host for DryRunHost {
+    fn query(&self, query: &Query<'_>, budget: Budget) -> Result<Rows, HostError> {
+        let rows: Vec<&Item> = self.fixture(query.sql, "query")?.iter().collect();
+        table(&rows, budget)
+    }
+
+    fn find(&self, find: &Find, budget: Budget) -> Result<Rows, HostError> {
+        let rows = self.fixture(find.table.as_str(), "table")?;
+        let found = find.selection.apply(rows.iter());
+        if find.want == Want::Count {
+            return Ok(Rows {
+                columns: vec!["count".to_owned()],
+                rows: vec![vec![Value::from(found.len())]],
+            });
+        }
+        if find.columns.is_empty() {
+            return table(&found, budget);
+        }
+        let picked: Vec<Item> = found
+            .into_iter()
+            .map(|row| {
+                find.columns
+                    .iter()
+                    .map(|column| {
+                        let value = row.get(column.as_str()).cloned().unwrap_or_default();
+                        (column.as_str().to_owned(), value)
+                    })
+                    .collect()
+            })
+            .collect();
+        table(&picked.iter().collect::<Vec<_>>(), budget)
+    }
+
+    fn effect(&self, effect: &Effect, _: Budget) -> Result<Value, HostError> {
+        lock(&self.effects).push(effect.clone());
+        lock(&self.store).apply(effect)
     }
 
     fn log(&self, level: LogLevel, message: &str) {
-        self.log
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push((level, message.to_owned()));
+        lock(&self.log).push((level, message.to_owned()));
     }
 
     fn translate(&self, _key: &str) -> Option<String> {

@@ -5,15 +5,11 @@ use std::time::Instant;
 
 use domain::limits::LambdaLimits;
 
+use crate::call::Purpose;
 use crate::executor::{Executor, Halt};
 use crate::host::Host;
 use crate::session::Session;
 use crate::wasm::WasmExecutor;
-
-/// Deepest nesting of arrays and objects in a result.
-pub(crate) const MAX_NESTING: u32 = 32;
-/// Bytes of stack that calls in JavaScript may take; the number is set in `lambda-guest`.
-pub(crate) const MAX_JS_STACK_BYTES: u64 = 320 * 1024;
 
 /// How large the sandbox of a process is.
 #[derive(Debug, Clone, Copy)]
@@ -69,8 +65,9 @@ impl Engine {
         request: &[u8],
         host: &dyn Host,
         limits: LambdaLimits,
+        purpose: Purpose,
     ) -> Result<Vec<u8>, Halt> {
         self.executor
-            .execute(request, Session::new(host, limits, Instant::now()))
+            .execute(request, Session::new(host, limits, purpose, Instant::now()))
     }
 }

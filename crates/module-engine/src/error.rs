@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
+use domain::limits::LambdaLimits;
+
 /// Why an invocation gave no outcome.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvokeError {
@@ -18,6 +21,15 @@ pub enum InvokeError {
         module: String,
         /// What was asked for, such as `computed field "age"`.
         what: String,
+    },
+    /// The module hit limits again and again: its code does not run until then. Made by callers that keep a
+    /// [`Breaker`](crate::breaker::Breaker).
+    #[error("suspended until {}: {reason}", until.format("%Y-%m-%d %H:%M:%S UTC"))]
+    Suspended {
+        /// For the owner of the module.
+        reason: String,
+        /// When it is tried again.
+        until: DateTime<Utc>,
     },
     /// All sandboxes were in use until the deadline.
     #[error("all sandboxes are in use")]
@@ -69,12 +81,18 @@ impl fmt::Display for LimitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.limit {
             Limit::Wall => write!(f, "took longer than {} ms", self.value)?,
+            Limit::Cpu => write!(f, "used more than {} ms of processor time", self.value)?,
             Limit::Memory => write!(f, "used more than {} MiB of memory", self.value)?,
             Limit::Stack => write!(f, "called itself too deeply")?,
             Limit::Queries => write!(f, "made more than {} queries", self.value)?,
             Limit::Rows => write!(f, "read more than {} rows", self.value)?,
             Limit::Bytes => write!(f, "read more than {} bytes of rows", self.value)?,
             Limit::LogLines => write!(f, "wrote more than {} lines of log", self.value)?,
+            Limit::Effects => write!(
+                f,
+                "made more than {} calls of records, tickets, notify and queue",
+                self.value
+            )?,
             Limit::ResultBytes => write!(f, "returned more than {} bytes", self.value)?,
             Limit::Nesting => write!(f, "returned more than {} levels of nesting", self.value)?,
         }
@@ -92,9 +110,11 @@ impl std::error::Error for LimitError {}
 pub enum Limit {
     /// Milliseconds by the clock on the wall, host calls included.
     Wall,
+    /// Milliseconds of processor time.
+    Cpu,
     /// MiB of guest memory.
     Memory,
-    /// Depth of calls, in bytes of stack.
+    /// Depth of calls, in KiB of stack.
     Stack,
     /// Queries.
     Queries,
@@ -104,6 +124,8 @@ pub enum Limit {
     Bytes,
     /// Lines of log.
     LogLines,
+    /// Calls of `records`, `tickets`, `notify` and `queue`.
+    Effects,
     /// Bytes of one result.
     ResultBytes,
     /// Levels of arrays and objects in one result.
@@ -111,16 +133,50 @@ pub enum Limit {
 }
 
 impl Limit {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Wall,
+        Self::Cpu,
+        Self::Memory,
+        Self::Stack,
+        Self::Queries,
+        Self::Rows,
+        Self::Bytes,
+        Self::LogLines,
+        Self::Effects,
+        Self::ResultBytes,
+        Self::Nesting,
+    ];
+
+    /// Its value among `limits`, in its own unit.
+    pub fn value_in(self, limits: &LambdaLimits) -> u64 {
+        match self {
+            Self::Wall => limits.wall_ms.into(),
+            Self::Cpu => limits.cpu_ms.into(),
+            Self::Memory => limits.memory_mb.into(),
+            Self::Stack => limits.stack_kb.into(),
+            Self::Queries => limits.queries.into(),
+            Self::Rows => limits.rows.into(),
+            Self::Bytes => limits.bytes,
+            Self::LogLines => limits.log_lines.into(),
+            Self::Effects => limits.effects.into(),
+            Self::ResultBytes => limits.result_bytes.into(),
+            Self::Nesting => limits.nesting.into(),
+        }
+    }
+
     /// Stable name for logs, metrics and the API.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Wall => "wall",
+            Self::Cpu => "cpu",
             Self::Memory => "memory",
             Self::Stack => "stack",
             Self::Queries => "queries",
             Self::Rows => "rows",
             Self::Bytes => "bytes",
             Self::LogLines => "log-lines",
+            Self::Effects => "effects",
             Self::ResultBytes => "result-bytes",
             Self::Nesting => "nesting",
         }

@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::call::{Failure, Item};
-use crate::engine::MAX_NESTING;
 use crate::host::{Tenant, User};
 
 #[derive(Serialize)]
@@ -33,10 +32,29 @@ pub(crate) enum Body<'a> {
     Value {
         lambda: &'a str,
         item: &'a Item,
+        /// What the lambda sees beside `item`, by name.
+        context: Context<'a>,
+    },
+    Conditions {
+        lambdas: Vec<Source<'a>>,
+        item: &'a Item,
     },
     Check {
         lambdas: Vec<Source<'a>>,
     },
+}
+
+/// What a lambda of an event, an action or a schedule is about. The keys are globals of the guest.
+#[derive(Default, Serialize)]
+pub(crate) struct Context<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) event: Option<&'a Item>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) items: Option<&'a [Item]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) input: Option<&'a Item>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) schedule: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -58,12 +76,15 @@ impl ResultLimits {
     pub(crate) fn new(limits: &LambdaLimits, body: &Body<'_>) -> Self {
         let given = match body {
             Body::Hook { item, .. } => serde_json::to_vec(item).map_or(0, |json| json.len()),
-            Body::Cells { .. } | Body::Value { .. } | Body::Check { .. } => 0,
+            Body::Cells { .. }
+            | Body::Value { .. }
+            | Body::Conditions { .. }
+            | Body::Check { .. } => 0,
         };
         let given = u32::try_from(given).unwrap_or(u32::MAX);
         Self {
             bytes: limits.result_bytes.saturating_add(given),
-            nesting: MAX_NESTING,
+            nesting: limits.nesting,
         }
     }
 }
@@ -72,6 +93,12 @@ impl ResultLimits {
 #[derive(Deserialize)]
 pub(crate) struct CellsReply {
     pub(crate) cells: Vec<Vec<ValueReply>>,
+}
+
+/// Reply to [`Body::Conditions`]: booleans.
+#[derive(Deserialize)]
+pub(crate) struct ConditionsReply {
+    pub(crate) conditions: Vec<ValueReply>,
 }
 
 /// One cell; also the reply to [`Body::Value`].

@@ -6,6 +6,9 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::effect::Effect;
+use crate::find::Find;
+
 /// The outside of the sandbox. Implemented over PostgreSQL by the tenant's runtime and in memory by
 /// [`DryRunHost`](crate::dry_run::DryRunHost).
 ///
@@ -13,7 +16,15 @@ use serde_json::Value;
 /// answer. No method may wait longer than the deadline it is given; the others must not wait at all.
 pub trait Host: Send + Sync {
     /// Runs one read-only query.
-    fn query(&self, query: &Query<'_>) -> Result<Rows, HostError>;
+    fn query(&self, query: &Query<'_>, budget: Budget) -> Result<Rows, HostError>;
+
+    /// Reads one table by conditions: `db.find`, `db.get` and `db.count`. What may be read is the host's to decide: every table
+    /// and column is only a name until then.
+    fn find(&self, find: &Find, budget: Budget) -> Result<Rows, HostError>;
+
+    /// Does something outside of the sandbox, with the permissions of the module, and answers with what the lambda gets
+    /// for it. Asked for by events, actions and schedules only.
+    fn effect(&self, effect: &Effect, budget: Budget) -> Result<Value, HostError>;
 
     /// Takes one line of the lambda's log.
     fn log(&self, level: LogLevel, message: &str);
@@ -34,13 +45,18 @@ pub trait Host: Send + Sync {
     fn entropy(&self) -> [u8; 32];
 }
 
-/// One query of a lambda and what its answer may cost.
-#[derive(Debug, Clone)]
+/// One query of a lambda.
+#[derive(Debug, Clone, Copy)]
 pub struct Query<'a> {
     /// As the author wrote it, with `$1` parameters.
     pub sql: &'a str,
     /// Values of the parameters: null, booleans, numbers, texts; arrays and objects are JSON.
     pub args: &'a [Value],
+}
+
+/// What one call of the host may cost: what the invocation has left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Budget {
     /// When the answer must be there.
     pub deadline: Instant,
     /// More rows than this are a [`HostError::TooManyRows`].

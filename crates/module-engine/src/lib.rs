@@ -11,11 +11,15 @@
 #![warn(missing_docs)]
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+pub mod author_report;
+pub mod breaker;
 pub mod call;
 pub mod compiled;
 pub mod dry_run;
+pub mod effect;
 pub mod engine;
 pub mod error;
+pub mod find;
 pub mod host;
 pub mod html;
 pub mod module_tests;

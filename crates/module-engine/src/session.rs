@@ -6,9 +6,11 @@ use domain::limits::LambdaLimits;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::call::Purpose;
 use crate::error::Limit;
 use crate::executor::Halt;
-use crate::host::{Host, HostError, LogLevel, Query};
+use crate::host::{Budget, Host, HostError, LogLevel, Query, Rows};
+use crate::{effect, find};
 
 /// A log line is cut here.
 const MAX_LOG_BYTES: usize = 4 * 1024;
@@ -28,6 +30,10 @@ pub(crate) enum Operation {
     Translate,
     /// The guest was told that a limit is hit and says where it is.
     Stopped,
+    /// `db.find`, `db.get`, `db.count`.
+    Find,
+    /// `records`, `tickets`, `notify`, `queue`.
+    Effect,
 }
 
 impl Operation {
@@ -38,6 +44,8 @@ impl Operation {
             2 => Self::Log,
             3 => Self::Translate,
             4 => Self::Stopped,
+            5 => Self::Find,
+            6 => Self::Effect,
             _ => return None,
         })
     }
@@ -68,33 +76,54 @@ struct StoppedRequest {
 /// The account of one invocation.
 pub(crate) struct Session<'a> {
     host: &'a dyn Host,
+    purpose: Purpose,
     pub(crate) limits: LambdaLimits,
     pub(crate) deadline: Instant,
+    /// Processor time of this thread at which the invocation ends.
+    cpu_deadline: Duration,
     pub(crate) now_micros: f64,
     queries: u32,
     rows: u32,
     bytes: u64,
     log_lines: u32,
+    effects: u32,
     /// The limit that the guest was told about.
     hit: Option<Limit>,
 }
 
 impl<'a> Session<'a> {
-    pub(crate) fn new(host: &'a dyn Host, limits: LambdaLimits, started: Instant) -> Self {
-        let wall = Duration::from_millis(u64::from(limits.wall_ms));
+    pub(crate) fn new(
+        host: &'a dyn Host,
+        limits: LambdaLimits,
+        purpose: Purpose,
+        started: Instant,
+    ) -> Self {
+        let wall = Duration::from_millis(limits.wall_ms.into());
+        let cpu = Duration::from_millis(limits.cpu_ms.into());
         #[expect(clippy::cast_precision_loss, reason = "exact until the year 2255")]
         let now_micros = host.now().timestamp_micros() as f64;
         Self {
             host,
+            purpose,
             limits,
             deadline: started.checked_add(wall).unwrap_or(started),
+            cpu_deadline: thread_cpu_time().saturating_add(cpu),
             now_micros,
             queries: 0,
             rows: 0,
             bytes: 0,
             log_lines: 0,
+            effects: 0,
             hit: None,
         }
+    }
+
+    /// The limit of time that is used up, if one is. An invocation stays on one thread from beginning to end.
+    pub(crate) fn time_is_up(&self) -> Option<Limit> {
+        if Instant::now() >= self.deadline {
+            return Some(Limit::Wall);
+        }
+        (thread_cpu_time() >= self.cpu_deadline).then_some(Limit::Cpu)
     }
 
     /// Answers one call of the guest, in JSON: `{"ok": ...}`, `{"error": text}` to be thrown, or `{"limit": true}`.
@@ -102,11 +131,15 @@ impl<'a> Session<'a> {
         if request.len() > MAX_REQUEST_BYTES {
             return refuse("this is too much for one call of the host (at most 1 MiB)");
         }
-        if Instant::now() >= self.deadline && operation != Operation::Stopped {
-            return self.hit(Limit::Wall);
+        if operation != Operation::Stopped
+            && let Some(limit) = self.time_is_up()
+        {
+            return self.hit(limit);
         }
         let answer = match operation {
             Operation::Query => self.query(request),
+            Operation::Find => self.find(request),
+            Operation::Effect => self.effect(request),
             Operation::Log => self.log(request),
             Operation::Translate => {
                 let TranslateRequest { key } = read(request)?;
@@ -124,8 +157,11 @@ impl<'a> Session<'a> {
             Operation::Panic => Err(Halt::Crashed(String::from_utf8_lossy(request).into_owned())),
         };
         // A host call does not tick the guest: look at the clock here.
-        if self.hit.is_none() && answer.is_ok() && Instant::now() >= self.deadline {
-            return self.hit(Limit::Wall);
+        if self.hit.is_none()
+            && answer.is_ok()
+            && let Some(limit) = self.time_is_up()
+        {
+            return self.hit(limit);
         }
         answer
     }
@@ -141,39 +177,96 @@ impl<'a> Session<'a> {
 
     fn query(&mut self, request: &[u8]) -> Result<Vec<u8>, Halt> {
         let QueryRequest { sql, args } = read(request)?;
+        self.rows(|host, budget| {
+            let query = Query {
+                sql: &sql,
+                args: &args,
+            };
+            host.query(&query, budget)
+        })
+    }
+
+    fn find(&mut self, request: &[u8]) -> Result<Vec<u8>, Halt> {
+        match read::<find::Request>(request)?.check() {
+            Ok(find) => self.rows(|host, budget| host.find(&find, budget)),
+            Err(problem) => refuse(&problem),
+        }
+    }
+
+    /// Counts one query, asks it and counts what it answers.
+    fn rows(
+        &mut self,
+        ask: impl FnOnce(&dyn Host, Budget) -> Result<Rows, HostError>,
+    ) -> Result<Vec<u8>, Halt> {
         if self.queries >= self.limits.queries {
             return self.hit(Limit::Queries);
         }
         self.queries = self.queries.saturating_add(1);
-        let max_rows = self.limits.rows.saturating_sub(self.rows);
-        let max_bytes = self.limits.bytes.saturating_sub(self.bytes);
-        let query = Query {
-            sql: &sql,
-            args: &args,
+        match ask(self.host, self.budget()) {
+            Ok(rows) => self.give(rows.rows.len(), &json!({ "ok": rows })),
+            Err(error) => self.failed(error),
+        }
+    }
+
+    fn effect(&mut self, request: &[u8]) -> Result<Vec<u8>, Halt> {
+        let request: effect::Request = read(request)?;
+        if !self.purpose.may_act() {
+            return refuse(&format!(
+                "{} cannot be used in {}: computed fields, hooks and conditions only read; use an event, an action or a schedule",
+                request.name(),
+                self.purpose.as_str()
+            ));
+        }
+        let effect = match request.check() {
+            Ok(effect) => effect,
+            Err(problem) => return refuse(&problem),
+        };
+        if self.effects >= self.limits.effects {
+            return self.hit(Limit::Effects);
+        }
+        self.effects = self.effects.saturating_add(1);
+        match self.host.effect(&effect, self.budget()) {
+            Ok(answer) => {
+                let rows = answer.as_array().map_or(0, Vec::len);
+                self.give(rows, &json!({ "ok": answer }))
+            }
+            Err(error) => self.failed(error),
+        }
+    }
+
+    /// What is left for one call.
+    fn budget(&self) -> Budget {
+        Budget {
             deadline: self.deadline,
-            max_rows,
-            max_bytes,
-        };
-        let rows = match self.host.query(&query) {
-            Ok(rows) => rows,
-            Err(HostError::Refused(text) | HostError::Failed(text)) => return refuse(&text),
-            Err(HostError::Deadline) => return self.hit(Limit::Wall),
-            Err(HostError::TooManyRows) => return self.hit(Limit::Rows),
-            Err(HostError::TooManyBytes) => return self.hit(Limit::Bytes),
-        };
-        // The host stops at the limits by itself; this is what holds when it does not.
-        let count = u32::try_from(rows.rows.len()).unwrap_or(u32::MAX);
-        if count > max_rows {
+            max_rows: self.limits.rows.saturating_sub(self.rows),
+            max_bytes: self.limits.bytes.saturating_sub(self.bytes),
+        }
+    }
+
+    /// Counts an answer with so many rows. The host stops at the limits by itself; this is what holds when it does not.
+    fn give(&mut self, rows: usize, answer: &Value) -> Result<Vec<u8>, Halt> {
+        let budget = self.budget();
+        let rows = u32::try_from(rows).unwrap_or(u32::MAX);
+        if rows > budget.max_rows {
             return self.hit(Limit::Rows);
         }
-        let answer = write(&json!({ "ok": rows }))?;
+        let answer = write(answer)?;
         let size = answer.len() as u64;
-        if size > max_bytes {
+        if size > budget.max_bytes {
             return self.hit(Limit::Bytes);
         }
-        self.rows = self.rows.saturating_add(count);
+        self.rows = self.rows.saturating_add(rows);
         self.bytes = self.bytes.saturating_add(size);
         Ok(answer)
+    }
+
+    fn failed(&mut self, error: HostError) -> Result<Vec<u8>, Halt> {
+        match error {
+            HostError::Refused(text) | HostError::Failed(text) => refuse(&text),
+            HostError::Deadline => self.hit(Limit::Wall),
+            HostError::TooManyRows => self.hit(Limit::Rows),
+            HostError::TooManyBytes => self.hit(Limit::Bytes),
+        }
     }
 
     fn log(&mut self, request: &[u8]) -> Result<Vec<u8>, Halt> {
@@ -194,6 +287,15 @@ impl<'a> Session<'a> {
     }
 }
 
+/// Processor time that this thread has used.
+fn thread_cpu_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(
+        u64::try_from(time.tv_sec).unwrap_or_default(),
+        u32::try_from(time.tv_nsec).unwrap_or_default(),
+    )
+}
+
 fn read<'de, T: Deserialize<'de>>(request: &'de [u8]) -> Result<T, Halt> {
     serde_json::from_slice(request)
         .map_err(|error| Halt::Crashed(format!("the guest asked in a wrong form: {error}")))
@@ -206,4 +308,27 @@ fn write(answer: &Value) -> Result<Vec<u8>, Halt> {
 
 fn refuse(text: &str) -> Result<Vec<u8>, Halt> {
     write(&json!({ "error": text }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the guest can ask for is what the documentation says, and nothing else.
+    #[test]
+    fn the_operations_are_documented() {
+        let documentation = include_str!("../../../docs/security/sandbox.md");
+        let (_, table) = documentation
+            .split_once("| number | request | answer |\n| --- | --- | --- |\n")
+            .unwrap();
+        let documented: Vec<u32> = table
+            .lines()
+            .map_while(|line| line.strip_prefix("| "))
+            .map(|line| line.split(' ').next().unwrap().parse().unwrap())
+            .collect();
+        let known: Vec<u32> = (0..1_000)
+            .filter(|number| Operation::from_number(*number).is_some())
+            .collect();
+        assert_eq!(documented, known);
+    }
 }

@@ -4,8 +4,6 @@ mod config;
 mod slots;
 mod ticker;
 
-use std::time::Instant;
-
 use wasmtime::{
     Caller, Engine, InstanceAllocationStrategy, InstancePre, Linker, Memory, Module,
     PoolingAllocationConfig, ResourceLimiter, Store, StoreContextMut, Trap, UpdateDeadline,
@@ -24,6 +22,10 @@ static GUEST: &[u8] = include_bytes!(env!("LAMBDA_GUEST_ARTEFACT"));
 /// How many ticks a guest whose time is up may run to notice by itself, which tells the line. Then it is cut off. Ticks that
 /// the guest runs through, not time: on a busy machine its thread may not run for long.
 const GRACE_TICKS: u32 = 6;
+/// What the guest allows by itself, and the most that it can: its stack in linear memory must end before wasmtime's own.
+const DEFAULT_STACK_KB: u32 = 320;
+/// Below this not even the prelude runs.
+const MIN_STACK_KB: u32 = 32;
 /// A reply is at most this large. A batch of 1 000 rows with results at their limit is larger; its caller splits it.
 const MAX_REPLY_BYTES: usize = 64 * 1024 * 1024;
 
@@ -95,7 +97,9 @@ struct State {
     memory: Option<Memory>,
     /// Where in the guest's memory a 1 interrupts it.
     interrupt: usize,
-    /// Ticks since it was interrupted.
+    /// Why it was interrupted.
+    interrupted: Option<Limit>,
+    /// Ticks since then.
     ticks_after: u32,
     /// The answer that the guest takes next.
     answer: Vec<u8>,
@@ -117,6 +121,7 @@ impl State {
             memory_bytes,
             memory: None,
             interrupt: 0,
+            interrupted: None,
             ticks_after: 0,
             answer: Vec::new(),
             halt: None,
@@ -224,12 +229,13 @@ fn split<'a>(caller: &'a mut Caller<'_, State>) -> wasmtime::Result<(&'a mut [u8
 /// Runs at each tick of the epoch, in the guest's own thread: first asks it to stop, which tells the line; then cuts it off.
 fn on_tick(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDeadline> {
     let state = store.data_mut();
-    if Instant::now() < state.session.deadline {
+    let Some(limit) = state.interrupted.or_else(|| state.session.time_is_up()) else {
         return Ok(UpdateDeadline::Continue(1));
-    }
+    };
     if state.ticks_after >= GRACE_TICKS {
-        return Err(state.stop(Halt::limit(Limit::Wall)));
+        return Err(state.stop(Halt::limit(limit)));
     }
+    state.interrupted = Some(limit);
     state.ticks_after = state.ticks_after.saturating_add(1);
     if let Some(memory) = state.memory {
         let (bytes, state) = memory.data_and_store_mut(&mut store);
@@ -256,6 +262,12 @@ fn run(
         .get_typed_func::<(), u32>(&mut *store, "guest_interrupt_address")?
         .call(&mut *store, ())?;
     store.data_mut().interrupt = usize::try_from(interrupt)?;
+    let stack_kb = store.data().session.limits.stack_kb;
+    if stack_kb < DEFAULT_STACK_KB {
+        instance
+            .get_typed_func::<u32, ()>(&mut *store, "guest_limit_stack")?
+            .call(&mut *store, stack_kb.max(MIN_STACK_KB).saturating_mul(1024))?;
+    }
     let length = u32::try_from(request.len())?;
     let address = instance
         .get_typed_func::<u32, u32>(&mut *store, "guest_alloc")?
@@ -274,7 +286,7 @@ fn run(
         Some((b'=', answer)) if answer.len() <= MAX_REPLY_BYTES => Ok(answer.to_vec()),
         Some((b'=', _)) => Err(Halt::limit(Limit::ResultBytes)),
         Some((b'!', stack)) => Err(Halt::Limit {
-            limit: Limit::Wall,
+            limit: store.data().interrupted.unwrap_or(Limit::Wall),
             stack: lossy(stack),
         }),
         Some((b'#', why)) => Err(Halt::Crashed(lossy(why))),

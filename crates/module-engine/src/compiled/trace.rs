@@ -4,7 +4,6 @@ use domain::limits::LambdaLimits;
 use module_spec::Lambda;
 
 use crate::call::CellError;
-use crate::engine::{MAX_JS_STACK_BYTES, MAX_NESTING};
 use crate::error::{InvokeError, Limit, LimitError, Position, ScriptError};
 use crate::frame::Thrown;
 
@@ -22,25 +21,34 @@ impl From<CellError> for InvokeError {
     }
 }
 
-/// What a lambda threw; running out of stack is a limit.
-pub(super) fn script_error(thrown: &Thrown, index: usize, lambdas: &[&Lambda]) -> CellError {
-    let out_of_stack = thrown
-        .name
-        .as_deref()
-        .is_some_and(|name| matches!(name, "RangeError" | "InternalError"))
-        && matches!(
-            thrown.message.as_str(),
-            "Maximum call stack size exceeded" | "stack overflow"
-        );
+/// What a lambda threw; running out of stack or of addresses is a limit.
+pub(super) fn script_error(
+    thrown: &Thrown,
+    index: usize,
+    lambdas: &[&Lambda],
+    limits: &LambdaLimits,
+) -> CellError {
     let error = explain(thrown, index, lambdas);
-    if out_of_stack {
-        return CellError::Limit(LimitError {
-            limit: Limit::Stack,
-            value: MAX_JS_STACK_BYTES,
+    match limit_of(thrown) {
+        Some(limit) => CellError::Limit(LimitError {
+            limit,
+            value: limit.value_in(limits),
             position: error.position,
-        });
+        }),
+        None => CellError::Script(error),
     }
-    CellError::Script(error)
+}
+
+/// The limit behind an error that QuickJS itself throws.
+fn limit_of(thrown: &Thrown) -> Option<Limit> {
+    match (thrown.name.as_deref()?, thrown.message.as_str()) {
+        ("RangeError" | "InternalError", "Maximum call stack size exceeded" | "stack overflow") => {
+            Some(Limit::Stack)
+        }
+        // More than the guest's address space: it never came to asking the store.
+        ("InternalError", "out of memory") => Some(Limit::Memory),
+        _ => None,
+    }
 }
 
 /// What was thrown, in the author's terms.
@@ -85,7 +93,7 @@ pub(super) fn limit_error(
     });
     LimitError {
         limit,
-        value: limit_value(limits, limit),
+        value: limit.value_in(limits),
         position,
     }
 }
@@ -97,21 +105,6 @@ pub(super) fn start_of(lambda: &Lambda) -> Position {
         lambda: lambda.path().to_owned(),
         line,
         column,
-    }
-}
-
-/// The configured value of a limit.
-pub(super) fn limit_value(limits: &LambdaLimits, limit: Limit) -> u64 {
-    match limit {
-        Limit::Wall => u64::from(limits.wall_ms),
-        Limit::Memory => u64::from(limits.memory_mb),
-        Limit::Stack => MAX_JS_STACK_BYTES,
-        Limit::Queries => u64::from(limits.queries),
-        Limit::Rows => u64::from(limits.rows),
-        Limit::Bytes => limits.bytes,
-        Limit::LogLines => u64::from(limits.log_lines),
-        Limit::ResultBytes => u64::from(limits.result_bytes),
-        Limit::Nesting => u64::from(MAX_NESTING),
     }
 }
 

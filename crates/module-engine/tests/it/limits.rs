@@ -5,9 +5,11 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use domain::limits::LambdaLimits;
 use module_engine::dry_run::DryRunHost;
+use module_engine::effect::Effect;
 use module_engine::error::{InvokeError, Limit, LimitError};
-use module_engine::host::{Host, HostError, LogLevel, Query, Rows, Tenant, User};
-use serde_json::json;
+use module_engine::find::Find;
+use module_engine::host::{Budget, Host, HostError, LogLevel, Query, Rows, Tenant, User};
+use serde_json::{Value, json};
 
 use crate::support::{invoke, item, module_with, run, run_with};
 
@@ -237,8 +239,16 @@ struct Unreliable {
 }
 
 impl Host for Unreliable {
-    fn query(&self, query: &Query<'_>) -> Result<Rows, HostError> {
-        assert!(query.max_rows <= CALM.rows && query.max_bytes <= CALM.bytes);
+    fn find(&self, _: &Find, _: Budget) -> Result<Rows, HostError> {
+        Err(HostError::Failed("no tables here".to_owned()))
+    }
+
+    fn effect(&self, _: &Effect, _: Budget) -> Result<Value, HostError> {
+        Err(HostError::Failed("nothing to act on here".to_owned()))
+    }
+
+    fn query(&self, _: &Query<'_>, budget: Budget) -> Result<Rows, HostError> {
+        assert!(budget.max_rows <= CALM.rows && budget.max_bytes <= CALM.bytes);
         if !self.delay.is_zero() {
             // As long as a database would take, whatever the deadline says.
             let (_sender, receiver) = std::sync::mpsc::channel::<()>();

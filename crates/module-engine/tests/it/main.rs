@@ -8,6 +8,7 @@
 
 mod batch;
 mod hooks;
+mod host_calls;
 mod hostile;
 mod hygiene;
 mod library;

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 const LAPTOP: &str = include_str!("../fixtures/laptop.yaml");
 const LAPTOP_WITH_NOTE: &str = include_str!("../fixtures/laptop-with-note.yaml");
 const LAPTOP_BAD_LAMBDA: &str = include_str!("../fixtures/laptop-bad-lambda.yaml");
+const WHO: &str = include_str!("../fixtures/who.yaml");
 const LAPTOP_BROKEN: &str = include_str!("../fixtures/laptop-broken.yaml");
 
 #[tokio::test]
@@ -21,6 +22,7 @@ async fn a_newcomer_gets_from_nothing_to_a_live_screen() -> anyhow::Result<()> {
     administration_works(&platform).await?;
     a_module_is_live_without_a_restart(&platform).await?;
     a_broken_version_is_refused_with_every_finding(&platform).await?;
+    a_lambda_reads_tables_but_no_secrets(&platform).await?;
     let address = platform.address;
     platform.stop().await?;
 
@@ -251,6 +253,27 @@ async fn a_broken_version_is_refused_with_every_finding(platform: &Platform) -> 
     ensure!(
         status == StatusCode::OK && list["total"] == 1,
         "the old version keeps serving: {status} {list}"
+    );
+    Ok(())
+}
+
+/// Under the lambda role that the platform made, which nothing but this test has.
+async fn a_lambda_reads_tables_but_no_secrets(platform: &Platform) -> anyhow::Result<()> {
+    push(platform, WHO, 0).await?;
+    let token = platform.agent_token("acme").await?;
+    let body = json!({ "login": email("acme") });
+    let (status, created) = platform
+        .call("acme", &token, Method::POST, "/admin/who", Some(body))
+        .await?;
+    ensure!(status.is_success(), "{status} {created}");
+    let (_, list) = platform
+        .call("acme", &token, Method::GET, "/admin/who", None)
+        .await?;
+    let row = &list["data"][0];
+    let known = row["known"].as_str().unwrap_or_default();
+    ensure!(
+        known.starts_with("1 ") && known.ends_with(" kept") && row["password"] == "refused",
+        "{list}"
     );
     Ok(())
 }

@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+use domain::identifier::SqlIdent;
 use futures_util::TryStreamExt as _;
 use module_engine::effect::Effect;
 use module_engine::find::{Condition, Find, Test, Want};
@@ -63,26 +64,77 @@ impl PgHost {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn run(&self, query: &Query<'_>, budget: Budget) -> Result<Rows, HostError> {
-        let checked = author_sql::check_query(query.sql).map_err(HostError::Refused)?;
+    /// The transaction of this invocation, opened by its first query.
+    async fn transaction(&self) -> Result<Transaction<'static, Postgres>, HostError> {
         let held = self.held().take();
-        let mut transaction = match held {
-            Some(transaction) => transaction,
+        match held {
+            Some(transaction) => Ok(transaction),
             None => self
                 .pool
                 .begin_with("BEGIN READ ONLY")
                 .await
-                .map_err(|error| failed(&error))?,
-        };
-        let rows = read(&mut transaction, &checked, query.args, budget).await;
-        match rows {
-            // After an error the transaction is of no use; dropping it rolls back.
-            Err(error) => Err(error),
-            Ok(rows) => {
-                *self.held() = Some(transaction);
-                Ok(rows)
-            }
+                .map_err(|error| failed(&error)),
         }
+    }
+
+    async fn run(&self, query: &Query<'_>, budget: Budget) -> Result<Rows, HostError> {
+        let checked = author_sql::check_query(query.sql).map_err(HostError::Refused)?;
+        let mut transaction = self.transaction().await?;
+        // After an error the transaction is of no use; dropping it rolls back.
+        let rows = read(&mut transaction, &checked, query.args, budget).await?;
+        *self.held() = Some(transaction);
+        Ok(rows)
+    }
+
+    async fn run_find(&self, find: &Find, budget: Budget) -> Result<Rows, HostError> {
+        let columns = match find.want {
+            Want::Rows if find.columns.is_empty() => self.readable_columns(&find.table).await?,
+            Want::Rows | Want::Count => find.columns.clone(),
+        };
+        let (sql, args) = select_of(find, &columns);
+        let query = Query {
+            sql: &sql,
+            args: &args,
+        };
+        self.run(&query, budget).await
+    }
+
+    /// What `db.find` gives when no columns are named. Not `*`: that is refused on a table with a single column that is secret.
+    async fn readable_columns(&self, table: &SqlIdent) -> Result<Vec<SqlIdent>, HostError> {
+        let mut transaction = self.transaction().await?;
+        let rows = sql::readable_columns(table)
+            .query()
+            .fetch_all(&mut *transaction)
+            .await
+            .map_err(|error| failed(&error))?;
+        *self.held() = Some(transaction);
+        let columns: Vec<SqlIdent> = rows
+            .iter()
+            .filter_map(|row| row.try_get::<&str, _>(0).ok()?.parse().ok())
+            .collect();
+        if columns.is_empty() {
+            return Err(HostError::Refused(format!(
+                "there is no table {table} that a lambda may read"
+            )));
+        }
+        Ok(columns)
+    }
+
+    /// Waits for an answer, at most as long as the invocation has left.
+    fn wait<T>(
+        &self,
+        budget: Budget,
+        answer: impl Future<Output = Result<T, HostError>>,
+    ) -> Result<T, HostError> {
+        let left = budget
+            .deadline
+            .saturating_duration_since(Instant::now())
+            .max(Duration::from_millis(1));
+        self.runtime.block_on(async {
+            tokio::time::timeout(left, answer)
+                .await
+                .unwrap_or(Err(HostError::Deadline))
+        })
     }
 }
 
@@ -187,12 +239,11 @@ fn unavailable() -> HostError {
 
 /// The SELECT that a `db.find` or `db.count` stands for, with its parameters. It goes the way of an author's own SQL, through
 /// the same walls: being typed gives it no more rights.
-fn select_of(find: &Find) -> (String, Vec<Value>) {
+fn select_of(find: &Find, columns: &[SqlIdent]) -> (String, Vec<Value>) {
     let mut args = Vec::new();
     let columns = match find.want {
         Want::Count => "count(*) AS count".to_owned(),
-        Want::Rows if find.columns.is_empty() => "*".to_owned(),
-        Want::Rows => list(find.columns.iter().map(ToString::to_string)),
+        Want::Rows => list(columns.iter().map(ToString::to_string)),
     };
     let selection = &find.selection;
     let conditions: Vec<String> = selection
@@ -250,24 +301,11 @@ fn list(parts: impl Iterator<Item = String>) -> String {
 
 impl Host for PgHost {
     fn query(&self, query: &Query<'_>, budget: Budget) -> Result<Rows, HostError> {
-        let left = budget
-            .deadline
-            .saturating_duration_since(Instant::now())
-            .max(Duration::from_millis(1));
-        self.runtime.block_on(async {
-            tokio::time::timeout(left, self.run(query, budget))
-                .await
-                .unwrap_or(Err(HostError::Deadline))
-        })
+        self.wait(budget, self.run(query, budget))
     }
 
     fn find(&self, find: &Find, budget: Budget) -> Result<Rows, HostError> {
-        let (sql, args) = select_of(find);
-        let query = Query {
-            sql: &sql,
-            args: &args,
-        };
-        self.query(&query, budget)
+        self.wait(budget, self.run_find(find, budget))
     }
 
     fn effect(&self, effect: &Effect, _: Budget) -> Result<Value, HostError> {
@@ -339,7 +377,7 @@ mod tests {
             },
             want: Want::Rows,
         };
-        let (sql, args) = select_of(&find);
+        let (sql, args) = select_of(&find, &find.columns);
         assert_eq!(
             sql,
             "SELECT \"id\", \"name\" FROM \"queue\" WHERE \"valid_id\" = $1 AND \"name\" LIKE $2 AND \"id\" IN ($3, $4) AND \"id\" IS \
@@ -348,7 +386,7 @@ mod tests {
         assert_eq!(args, [json!(1), json!("R%"), json!(1), json!(2), json!(3)]);
         author_sql::check_query(&sql).unwrap();
         find.want = Want::Count;
-        let (sql, _) = select_of(&find);
+        let (sql, _) = select_of(&find, &find.columns);
         assert!(sql.starts_with("SELECT count(*) AS count FROM \"queue\" WHERE"));
         author_sql::check_query(&sql).unwrap();
     }

@@ -326,6 +326,16 @@ pub fn author_rows(query: &str, values: Vec<Option<String>>, most: i64) -> State
     }
 }
 
+/// The columns of a table that the role of the connection may read, in their order: column `name`.
+pub fn readable_columns(table: &SqlIdent) -> Statement {
+    Statement {
+        text: "SELECT attname::text AS name FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped \
+               AND has_column_privilege(attrelid, attnum, 'SELECT') ORDER BY attnum"
+            .to_owned(),
+        binds: vec![Bind::One(Some(table.to_string()))],
+    }
+}
+
 /// For the rest of the transaction.
 pub fn statement_timeout(milliseconds: u64) -> Statement {
     Statement::new(format!("SET LOCAL statement_timeout = {milliseconds}"))

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use domain::diagnostic::{Diagnostic, Severity};
 use domain::name::ModuleName;
-use module_engine::compiled::CompiledModule;
+use module_engine::compiled::{CompiledModule, check_lambdas};
 use module_engine::engine::{Engine, EngineOptions, StartEngineError};
 use module_engine::host::LogLevel;
 use module_engine::module_tests::{TestOutcome, run_test};
-use module_spec::ModuleSpec;
+use module_spec::{Lambda, ModuleSpec};
 use serde::Serialize;
 
 /// Whether the module's own tests are run.
@@ -101,8 +101,9 @@ pub fn compile_source(
     expected: Option<&ModuleName>,
     source: &str,
 ) -> CompiledSource {
-    let (spec, mut diagnostics) = module_spec::parse(source);
-    let spec = spec.map(Arc::new);
+    let parsed = module_spec::parse_all(source);
+    let mut diagnostics = parsed.findings;
+    let spec = parsed.spec.map(Arc::new);
     if let (Some(spec), Some(expected)) = (&spec, expected)
         && expected != spec.name()
     {
@@ -117,7 +118,12 @@ pub fn compile_source(
             None
         }
         Some(Ok(module)) => Some(module),
-        None => None,
+        // What is wrong with the format must not hide what is wrong with the code.
+        None => {
+            let lambdas: Vec<&Lambda> = parsed.lambdas.iter().collect();
+            diagnostics.extend(check_lambdas(engine, &lambdas));
+            None
+        }
     };
     in_order(&mut diagnostics);
     CompiledSource {

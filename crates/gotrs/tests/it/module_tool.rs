@@ -308,3 +308,23 @@ fn one_lambda_can_be_tried_out() {
         );
     }
 }
+
+/// What is wrong with the format hides nothing of what is wrong with the code, nor the other way round.
+#[test]
+fn one_check_finds_wrong_values_and_wrong_code() {
+    let broken = GOOD
+        .replace(
+            "{name: serial, type: string}",
+            "{name: serial, type: strong}",
+        )
+        .replace(".toUpperCase() +", ".toUpperCase( +");
+    let folder = folder_with(&broken);
+    let (code, said, _) = ended(folder.path(), &["module", "check", "laptop.yaml"]);
+    assert_eq!(code, 1, "{said}");
+    assert!(said.contains("error[unknown-type]"), "{said}");
+    assert!(said.contains("error[lambda-syntax]"), "{said}");
+    assert!(
+        said.contains("--> laptop.yaml:8:"),
+        "the file's line: {said}"
+    );
+}

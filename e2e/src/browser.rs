@@ -66,15 +66,18 @@ impl Browser {
             "--disable-component-update",
             "--disable-sync",
             "--hide-scrollbars",
-            if look == Look::Phone {
-                "--window-size=390,844"
-            } else {
-                "--window-size=1280,900"
-            },
+            "--window-size=1280,900",
         ] {
             capabilities.add_arg(argument)?;
         }
         capabilities.add_arg(&format!("--user-data-dir={}", profile.path().display()))?;
+        if look == Look::Phone {
+            // No window of Chromium is as narrow as a phone; an emulated screen is.
+            capabilities.add_experimental_option(
+                "mobileEmulation",
+                serde_json::json!({ "deviceMetrics": { "width": 390, "height": 844, "pixelRatio": 2.0 } }),
+            )?;
+        }
         if look == Look::Dark {
             // What a person's system setting does to `prefers-color-scheme`.
             capabilities.add_arg("--blink-settings=preferredColorScheme=0")?;

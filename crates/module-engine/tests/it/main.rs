@@ -7,6 +7,7 @@
 )]
 
 mod batch;
+mod guide;
 mod hooks;
 mod host_calls;
 mod hostile;

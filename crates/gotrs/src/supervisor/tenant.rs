@@ -248,7 +248,7 @@ impl Tenant {
         self.known.database = step.next();
         self.failures = 0;
         self.known.trouble = None;
-        tracing::debug!(
+        tracing::info!(
             tenant.slug = %self.current.slug,
             ?step,
             duration_ms = started.elapsed().as_millis(),

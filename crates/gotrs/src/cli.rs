@@ -6,6 +6,7 @@ pub mod client;
 pub mod credentials;
 pub mod error;
 pub mod login;
+pub mod lsp;
 pub mod module;
 pub mod output;
 pub mod tenant;

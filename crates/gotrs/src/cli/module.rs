@@ -6,7 +6,7 @@ mod history;
 mod parallel;
 mod push;
 mod run;
-mod sandbox;
+pub(super) mod sandbox;
 mod saved;
 mod test;
 mod watch;

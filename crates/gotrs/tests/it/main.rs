@@ -6,6 +6,7 @@
 )]
 
 mod data;
+mod language_server;
 mod module_tool;
 mod postgres;
 mod s3;

@@ -81,7 +81,7 @@ fn computed_lines(field: &FieldAnswer, computed: &str) -> String {
     let FieldAnswer { name, .. } = field;
     format!(
         "
-# Columns that are computed when a record is shown: JavaScript in a sandbox, where `item` is the record.
+# Columns that are computed when a record is shown: JavaScript in a sandbox, where `item` is the record. More: docs/modules/lambdas.md
 computed_fields:
   - name: {computed}
     show_in_list: true

@@ -1,4 +1,4 @@
-//! The commands that talk to a control plane: `login`, `tenant` and `module`.
+//! The commands that talk to a control plane: `login`, `tenant` and `module`; and `lsp`, which talks to an editor.
 //!
 //! Exit codes: 0 fine, 1 the thing asked about is wrong, 2 the command was used wrongly, 3 the server could not be reached.
 
@@ -6,6 +6,7 @@ pub mod client;
 pub mod credentials;
 pub mod error;
 pub mod login;
+pub mod lsp;
 pub mod module;
 pub mod output;
 pub mod tenant;
@@ -27,7 +28,7 @@ pub enum RemoteCommand {
     /// Look at your tenants
     #[command(subcommand)]
     Tenant(tenant::TenantCommand),
-    /// Check, upload and look after modules
+    /// Begin, check, upload and look after modules
     #[command(subcommand)]
     Module(module::ModuleCommand),
 }

@@ -29,9 +29,18 @@ pub enum Command {
     /// What is asked of a control plane
     #[command(flatten)]
     Remote(RemoteCommand),
+    /// Serve an editor with findings, completion and hover for module files
+    ///
+    /// Speaks the Language Server Protocol over standard input and output. docs/modules/editor.md shows how to set up
+    /// editors.
+    Lsp {
+        /// Use standard input and output; that is the only way, but many editors say it
+        #[arg(long)]
+        stdio: bool,
+    },
     /// Print a completion script for a shell
     ///
-    /// For bash: gotrs completion bash > /`etc/bash_completion.d/gotrs`
+    /// For bash: `gotrs completion bash > /etc/bash_completion.d/gotrs`
     Completion {
         /// Which shell
         shell: Shell,
@@ -72,6 +81,8 @@ impl Cli {
         let outcome = match self.command {
             Command::Up(command) => run_up(*command),
             Command::Remote(command) => cli::run(command),
+            // The flag asks for what is done anyway.
+            Command::Lsp { stdio: _ } => cli::lsp::run(),
             Command::Completion { shell } => print_completion(shell),
             Command::Internal(Internal::TenantRuntime(command)) => run_tenant_runtime(*command),
         };

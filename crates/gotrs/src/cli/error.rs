@@ -48,6 +48,12 @@ pub enum CliError {
         #[source]
         source: std::io::Error,
     },
+    /// A file is where a new one is wanted.
+    #[error("{path} is there already and stays as it is; name another with --file, or move it away", path = path.display())]
+    Exists {
+        /// Which.
+        path: PathBuf,
+    },
     /// Our own file in the configuration folder.
     #[error("{doing} {path} failed: {source}", path = path.display())]
     Credentials {
@@ -150,7 +156,7 @@ impl CliError {
     /// The exit code.
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Refused(_) => 1,
+            Self::Refused(_) | Self::Exists { .. } => 1,
             Self::SignedOut { .. }
             | Self::Usage(_)
             | Self::ReadFile { .. }
@@ -170,6 +176,7 @@ impl CliError {
             Self::Usage(_) => "usage",
             Self::ReadFile { .. } => "unreadable_file",
             Self::WriteFile { .. } => "unwritable_file",
+            Self::Exists { .. } => "file_exists",
             Self::Credentials { .. } => "credentials",
             Self::Machine { .. } => "machine",
             Self::Write(_) => "write",

@@ -3,10 +3,11 @@
 mod check;
 mod files;
 mod history;
+mod new;
 mod parallel;
 mod push;
 mod run;
-mod sandbox;
+pub(super) mod sandbox;
 mod saved;
 mod test;
 mod watch;
@@ -23,6 +24,8 @@ use super::{OutputArgs, RemoteArgs, Verdict};
 /// `gotrs module`
 #[derive(Debug, Subcommand)]
 pub enum ModuleCommand {
+    /// Write a module file to begin with, asking what it is about
+    New(Box<new::NewArgs>),
     /// Check module files as an upload would, without a server
     Check {
         /// Module files, or folders with them
@@ -37,6 +40,8 @@ pub enum ModuleCommand {
     },
     /// Run the tests of module files and show how each ended
     Test(test::TestArgs),
+    /// Print the JSON Schema of module files, for editors that take one
+    Schema,
     /// Run one lambda of a module file and show what it gives
     Run(Box<run::RunArgs>),
     /// Upload module files and wait until they are live
@@ -166,6 +171,9 @@ impl ModuleCommand {
     pub(super) fn format(&self) -> Format {
         match self {
             Self::Check { output, .. } => output.output,
+            // A schema is JSON for people as well.
+            Self::Schema => Format::Json,
+            Self::New(args) => args.output.output,
             Self::Test(args) => args.output.output,
             Self::Run(args) => args.output.output,
             Self::Push { remote, .. }
@@ -185,6 +193,11 @@ pub async fn run(command: ModuleCommand, output: &mut Output) -> Result<Verdict,
         ModuleCommand::Check {
             files, no_tests, ..
         } => check::check(&files, no_tests, output),
+        ModuleCommand::Schema => {
+            output.json(&module_spec::json_schema())?;
+            Ok(Verdict::Good)
+        }
+        ModuleCommand::New(args) => new::create(*args, output),
         ModuleCommand::Test(args) => test::test(args, output).await,
         ModuleCommand::Run(args) => run::run(&args, output),
         ModuleCommand::Push {

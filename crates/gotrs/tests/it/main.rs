@@ -6,6 +6,8 @@
 )]
 
 mod data;
+mod language_server;
+mod module_new;
 mod module_tool;
 mod postgres;
 mod s3;

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod modules;
 pub mod page;
 pub mod runtime;
+pub mod schema;
 pub mod sessions;
 pub mod signup;
 pub mod tenants;

@@ -5,7 +5,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{delete, get, post, put};
 
-use super::api::{api_keys, audit, modules, runtime, sessions, signup, tenants};
+use super::api::{api_keys, audit, modules, runtime, schema, sessions, signup, tenants};
 use super::{idempotency, web};
 use crate::app::AppState;
 
@@ -53,6 +53,7 @@ pub fn routes(state: &AppState) -> Router {
         .route("/v1/runtime/modules/watch", get(runtime::watch))
         .route("/v1/runtime/modules/ack", post(runtime::acknowledge))
         .route("/v1/audit", get(audit::list))
+        .route("/schema/module.json", get(schema::module))
         .merge(web::router(state))
         .with_state(state.clone())
 }

@@ -153,6 +153,7 @@ fn table() -> Vec<Row> {
             [401, 401, 401, 401],
         ),
         row(M::GET, "/v1/audit", none(), [401, 200, 200, 200]),
+        row(M::GET, "/schema/module.json", none(), [200, 200, 200, 200]),
         row(
             M::DELETE,
             "/v1/sessions/current",

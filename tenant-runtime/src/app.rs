@@ -13,10 +13,11 @@ use reqwest::Url;
 use service_kit::Tasks;
 use service_kit::internal::Readiness;
 use service_kit::pages::Pages;
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Executor as _, PgPool, Postgres, Transaction};
 
 use crate::auth::Auth;
+use crate::data::sql;
 use crate::modules::Modules;
 use crate::pages::Templates;
 
@@ -26,6 +27,8 @@ const STATEMENT_TIMEOUT: &str = "15s";
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// An unused connection is given back to the server soon: connections are its first limit.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Longest query for the choices of a select or a filter.
+const LOOKUP_TIMEOUT_MS: u64 = 5_000;
 /// Lambdas run a few at once; a page needs one connection for all of its computed fields.
 const LAMBDA_CONNECTIONS: u32 = 3;
 
@@ -102,6 +105,18 @@ impl App {
     }
 }
 
+impl App {
+    /// A transaction of the lambda role that only reads: for everything in which SQL of a module's author has a part.
+    pub async fn read_as_lambda(&self) -> sqlx::Result<Transaction<'static, Postgres>> {
+        let mut transaction = self.lambda_database.begin_with("BEGIN READ ONLY").await?;
+        sql::statement_timeout(LOOKUP_TIMEOUT_MS)
+            .query()
+            .execute(&mut *transaction)
+            .await?;
+        Ok(transaction)
+    }
+}
+
 /// What handlers and extractors are given.
 pub type AppState = Arc<App>;
 
@@ -111,24 +126,39 @@ pub fn runtime_pool(options: PgConnectOptions, plan: Plan) -> PgPool {
     let most = u32::from(plan.runtime_connections())
         .saturating_sub(1)
         .max(2);
-    pool(options, most, "gotrs-runtime")
-}
-
-/// The pool of the lambda role; connects when it is first used.
-pub fn lambda_pool(options: PgConnectOptions) -> PgPool {
-    pool(options, LAMBDA_CONNECTIONS, "gotrs-lambda")
-}
-
-fn pool(options: PgConnectOptions, most: u32, name: &str) -> PgPool {
-    let options = options.application_name(name).options([
+    let options = options.application_name("gotrs-runtime").options([
         ("statement_timeout", STATEMENT_TIMEOUT),
         ("lock_timeout", "5s"),
         ("idle_in_transaction_session_timeout", "30s"),
     ]);
+    pool_options(most).connect_lazy_with(options)
+}
+
+/// The pool of the lambda role; connects when it is first used.
+///
+/// What one invocation left on a connection (settings, session locks, prepared statements, channels) is gone before the
+/// next one gets it; a connection where that fails is closed. So nothing is kept prepared.
+pub fn lambda_pool(options: PgConnectOptions) -> PgPool {
+    // The role's own limits (`RoleLimits`) would lose against what a connection asks for: it asks for none.
+    let options = options
+        .application_name("gotrs-lambda")
+        .statement_cache_capacity(0)
+        .options([("default_transaction_read_only", "on")]);
+    pool_options(LAMBDA_CONNECTIONS)
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                // A ROLLBACK that waits to be sent goes first.
+                connection.execute("DISCARD ALL").await?;
+                Ok(true)
+            })
+        })
+        .connect_lazy_with(options)
+}
+
+fn pool_options(most: u32) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(most)
         .min_connections(0)
         .acquire_timeout(ACQUIRE_TIMEOUT)
         .idle_timeout(IDLE_TIMEOUT)
-        .connect_lazy_with(options)
 }

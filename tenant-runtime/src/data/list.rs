@@ -390,7 +390,7 @@ async fn complete(
 ) -> Result<Vec<Record>, DataError> {
     let spec = desk.module.spec();
     let texts = if spec.fields().iter().any(|field| field.lookup().is_some()) && !rows.is_empty() {
-        let mut connection = desk.app.lambda_database.acquire().await?;
+        let mut connection = desk.app.read_as_lambda().await?;
         choices::lookup_texts(spec, &rows, &mut connection).await?
     } else {
         LookupTexts::new()

@@ -244,7 +244,7 @@ async fn check_references(
     if fields.is_empty() {
         return Ok(());
     }
-    let mut connection = desk.app.lambda_database.acquire().await?;
+    let mut connection = desk.app.read_as_lambda().await?;
     let texts = choices::lookup_texts(spec, std::slice::from_ref(item), &mut connection).await?;
     for field in fields {
         let name = field.name().as_str();

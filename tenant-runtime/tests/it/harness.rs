@@ -13,7 +13,7 @@ use http_body_util::BodyExt as _;
 use service_kit::Tasks;
 use service_kit::internal::Readiness;
 use sqlx::PgPool;
-use tenant_runtime::app::{App, AppState, Tenant};
+use tenant_runtime::app::{App, AppState, Tenant, lambda_pool};
 use tenant_runtime::http::router;
 use test_kit::postgres::TestDatabase;
 use tower::ServiceExt as _;
@@ -51,7 +51,7 @@ impl TestApp {
         let app = App::new(
             tenant,
             pool.clone(),
-            pool.clone(),
+            lambda_pool(database.options()),
             Arc::new(clock.clone()),
             Tasks::new(),
             Readiness::default(),
@@ -207,6 +207,7 @@ impl TestApp {
             .tasks
             .shut_down(std::time::Duration::from_secs(5))
             .await;
+        self.app.lambda_database.close().await;
         self.pool.close().await;
         self.database.drop_database().await.unwrap();
     }

@@ -535,3 +535,66 @@ async fn groups_decide_who_may_do_what() {
     assert_eq!(test.get(LIST, &bob).await.status, StatusCode::FORBIDDEN);
     test.stop().await;
 }
+
+#[tokio::test]
+async fn of_two_saves_of_a_unique_value_at_once_one_wins() {
+    let test = TestApp::start().await;
+    test.publish(&[LAPTOP]).await;
+    let (token, _) = test.tokens("ann").await;
+    let post =
+        |serial: &str| test.json(Method::POST, LIST, Some(&token), json!({"serial": serial}));
+    let is_taken = |answer: &crate::harness::Answer| {
+        assert_eq!(
+            answer.status,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "{}",
+            answer.text
+        );
+        assert_eq!(answer.value()["errors"][0]["pointer"], "/serial");
+        assert!(
+            answer.text.contains("Another record has this already."),
+            "{}",
+            answer.text
+        );
+    };
+    for round in 0..5 {
+        let serial = format!("R-{round}");
+        let (one, two) = tokio::join!(post(&serial), post(&serial));
+        let (won, lost) = if one.status == StatusCode::CREATED {
+            (one, two)
+        } else {
+            (two, one)
+        };
+        assert_eq!(won.status, StatusCode::CREATED, "{}", won.text);
+        is_taken(&lost);
+    }
+
+    // The other one saves after this one looked whether the value is free, and before it saves itself.
+    assert_eq!(post("OLD").await.status, StatusCode::CREATED);
+    let mut other = test.pool.begin().await.unwrap();
+    sqlx::query("UPDATE x_laptop SET serial = 'NEW' WHERE serial = 'OLD'")
+        .execute(&mut *other)
+        .await
+        .unwrap();
+    let commit_when_waited_for = async {
+        let mut is_waiting = false;
+        while !is_waiting {
+            is_waiting = sqlx::query_scalar(
+                "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+                 WHERE NOT l.granted AND a.datname = current_database())",
+            )
+            .fetch_one(&mut *other)
+            .await
+            .unwrap();
+        }
+        other.commit().await.unwrap();
+    };
+    let (lost, ()) = tokio::join!(post("NEW"), commit_when_waited_for);
+    is_taken(&lost);
+    let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM x_laptop WHERE serial = 'NEW'")
+        .fetch_one(&test.pool)
+        .await
+        .unwrap();
+    assert_eq!(kept, 1);
+    test.stop().await;
+}

@@ -10,5 +10,6 @@
 #[expect(dead_code, reason = "shared with the tests of the rest of the server")]
 mod harness;
 mod laptop;
+mod sql;
 mod stock;
 mod support;

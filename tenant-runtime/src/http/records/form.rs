@@ -408,13 +408,7 @@ async fn options(call: Call<'_>, field: &Field) -> Result<Vec<OptionEntry>, Prob
         return Ok(Vec::new());
     }
     let gone = |error: sqlx::Error| data_problem(error.into());
-    let mut connection = call
-        .desk
-        .app
-        .lambda_database
-        .acquire()
-        .await
-        .map_err(gone)?;
+    let mut connection = call.desk.app.read_as_lambda().await.map_err(gone)?;
     let entries = choices::of_field(field, &mut connection)
         .await
         .map_err(gone)?;

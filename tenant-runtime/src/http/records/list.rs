@@ -169,13 +169,7 @@ async fn filters(call: Call<'_>, request: &ListRequest) -> Result<Vec<FilterInpu
         return Ok(inputs);
     }
     let gone = |error: sqlx::Error| data_problem(error.into());
-    let mut connection = call
-        .desk
-        .app
-        .lambda_database
-        .acquire()
-        .await
-        .map_err(gone)?;
+    let mut connection = call.desk.app.read_as_lambda().await.map_err(gone)?;
     for filter in visible {
         let name = filter.field().as_str();
         let options = match filter.kind() {

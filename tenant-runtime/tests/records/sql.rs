@@ -1,5 +1,10 @@
 //! SQL of module authors against each wall alone: the gate, the lambda role, and the connection that others get next.
 
+#![expect(
+    clippy::disallowed_types,
+    reason = "hostile statements are put together here, on databases made for it"
+)]
+
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -382,5 +387,59 @@ async fn choices_are_read_in_a_transaction_that_only_reads_and_ends() {
         "25006"
     );
     drop(transaction);
+    test.stop().await;
+}
+
+const PROBE: &str = "\
+module: {name: probe, singular: Probe, plural: Probes, storage: managed}
+fields:
+  - {name: title, type: string, required: true}
+computed_fields:
+  - name: answers
+    lambda: |
+      const ask = (sql) => {
+        try { return String(db.queryRow(sql).n); } catch (error) { return 'refused'; }
+      };
+      return [
+        ask('SELECT count(*) AS n FROM x_probe'),
+        ask('SELECT pg_advisory_lock(1) AS n'),
+        ask(\"SELECT set_config('statement_timeout', '0', false) AS n\"),
+        ask('SELECT 1 AS n; SET statement_timeout = 0'),
+        ask('SELECT 1 / 0 AS n'),
+        ask('SELECT 7 AS n'),
+      ].join(' ');
+";
+
+#[tokio::test]
+async fn a_lambda_goes_on_after_a_refusal_and_leaves_nothing() {
+    let test = TestApp::start().await;
+    test.publish(&[PROBE]).await;
+    let (token, _) = test.tokens("ann").await;
+    let list = "/api/v1/modules/probe/records";
+    let body = serde_json::json!({"title": "a"});
+    let made = test
+        .json(http::Method::POST, list, Some(&token), body)
+        .await
+        .value();
+    assert_eq!(
+        made["data"]["answers"], "1 refused refused refused refused 7",
+        "{made}"
+    );
+    let pool = &test.app.lambda_database;
+    until_idle(pool).await;
+    let mut connection = pool.acquire().await.unwrap();
+    let fresh = lambda_pool((*pool.connect_options()).clone());
+    let mut unused = fresh.acquire().await.unwrap();
+    assert_eq!(
+        carried(&mut connection).await.unwrap(),
+        carried(&mut unused).await.unwrap()
+    );
+    let backend: i32 = sqlx::query_scalar(BACKEND)
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
+    assert_eq!(session_locks(&mut connection, backend).await.unwrap(), 0);
+    drop((connection, unused));
+    fresh.close().await;
     test.stop().await;
 }

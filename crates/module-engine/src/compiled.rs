@@ -22,6 +22,7 @@ use crate::frame::{
     Body, CellsReply, CheckReply, ConditionsReply, Context, HookReply, Request, ResultLimit,
     ResultLimits, Source, ValueReply,
 };
+use crate::guest_json;
 use crate::host::Host;
 use crate::reads::{Reads, reads_of};
 use crate::value::CellValue;
@@ -420,7 +421,7 @@ fn ask<T: DeserializeOwned>(
     let request =
         serde_json::to_vec(&request).map_err(|error| InvokeError::Internal(error.to_string()))?;
     match engine.execute(&request, host, limits, purpose) {
-        Ok(reply) => serde_json::from_slice(&reply).map_err(|error| {
+        Ok(reply) => guest_json::read(&reply).map_err(|error| {
             InvokeError::Crashed(format!("the guest replied in a wrong form: {error}"))
         }),
         Err(Halt::Limit { limit, stack }) => Err(InvokeError::Limit(limit_error(

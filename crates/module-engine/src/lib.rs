@@ -27,6 +27,7 @@ pub mod value;
 
 mod executor;
 mod frame;
+mod guest_json;
 mod reads;
 mod session;
 mod wasm;

@@ -4,13 +4,14 @@ use std::time::{Duration, Instant};
 
 use domain::limits::LambdaLimits;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::call::Purpose;
 use crate::error::Limit;
 use crate::executor::Halt;
 use crate::host::{Budget, Host, HostError, LogLevel, Query, Rows};
-use crate::{effect, find};
+use crate::{effect, find, guest_json};
 
 /// A log line is cut here.
 const MAX_LOG_BYTES: usize = 4 * 1024;
@@ -296,8 +297,8 @@ fn thread_cpu_time() -> Duration {
     )
 }
 
-fn read<'de, T: Deserialize<'de>>(request: &'de [u8]) -> Result<T, Halt> {
-    serde_json::from_slice(request)
+fn read<T: DeserializeOwned>(request: &[u8]) -> Result<T, Halt> {
+    guest_json::read(request)
         .map_err(|error| Halt::Crashed(format!("the guest asked in a wrong form: {error}")))
 }
 

@@ -250,18 +250,19 @@ fn gotrs() -> anyhow::Result<PathBuf> {
     if let Ok(path) = std::env::var("GOTRS_BIN") {
         return Ok(path.into());
     }
-    let test = std::env::current_exe()?;
-    let path = test
-        .ancestors()
-        .nth(2)
-        .context("target/debug/deps/it")?
-        .join("gotrs");
-    ensure!(
-        path.exists(),
-        "{} is not there: cargo build -p gotrs",
-        path.display()
-    );
-    Ok(path)
+    // Beside a program (the bench), one folder up from a test in `deps/`.
+    let this = std::env::current_exe()?;
+    this.ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join("gotrs"))
+        .find(|path| path.exists())
+        .with_context(|| {
+            format!(
+                "there is no gotrs near {}: cargo build -p gotrs",
+                this.display()
+            )
+        })
 }
 
 fn log_file(data: &Path) -> anyhow::Result<PathBuf> {

@@ -8,6 +8,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions, Postgres};
 use sqlx::{ConnectOptions as _, PgConnection, Transaction};
 
 use crate::credentials::Credentials;
+use crate::fence::{self, FencingEpoch};
 use crate::names::TenantNames;
 
 /// Longest wait for a free connection.
@@ -24,6 +25,8 @@ pub struct TenantDatabase {
     pool: PgPool,
     options: PgConnectOptions,
     database: String,
+    /// In which term of office it writes; `None` where nobody else can be.
+    epoch: Option<FencingEpoch>,
 }
 
 /// Why the database cannot be used.
@@ -40,20 +43,38 @@ pub enum ConnectError {
     Reach(#[source] sqlx::Error),
 }
 
-/// A statement that failed, and what it was for.
+/// Why the database did not do something.
 #[derive(Debug, thiserror::Error)]
-#[error("{doing} failed")]
-pub struct DatabaseError {
-    doing: &'static str,
-    source: sqlx::Error,
+pub enum DatabaseError {
+    /// A statement failed.
+    #[error("{doing} failed")]
+    Statement {
+        /// What it was for.
+        doing: &'static str,
+        /// What the driver says.
+        source: sqlx::Error,
+    },
+    /// Another leader has taken over; whoever gets this must stop working.
+    #[error(
+        "epoch {ours} is over: the tenants' database is in epoch {current} of another leader now"
+    )]
+    Fenced {
+        /// In which one the refused handle works.
+        ours: FencingEpoch,
+        /// Which one it is.
+        current: FencingEpoch,
+    },
 }
 
 impl DatabaseError {
     /// What the database said.
     pub fn database_message(&self) -> Option<&str> {
-        self.source
-            .as_database_error()
-            .map(sqlx::error::DatabaseError::message)
+        match self {
+            Self::Statement { source, .. } => source
+                .as_database_error()
+                .map(sqlx::error::DatabaseError::message),
+            Self::Fenced { .. } => None,
+        }
     }
 }
 
@@ -64,7 +85,7 @@ pub(crate) trait Doing<T> {
 
 impl<T> Doing<T> for sqlx::Result<T> {
     fn doing(self, doing: &'static str) -> Result<T, DatabaseError> {
-        self.map_err(|source| DatabaseError { doing, source })
+        self.map_err(|source| DatabaseError::Statement { doing, source })
     }
 }
 
@@ -101,6 +122,7 @@ impl TenantDatabase {
             pool,
             options,
             database,
+            epoch: None,
         })
     }
 
@@ -138,7 +160,15 @@ impl TenantDatabase {
         &self.pool
     }
 
-    /// A transaction that nobody else has for this tenant at the same time.
+    /// The same connections, writing only as long as `epoch` is the current one.
+    pub(crate) fn in_epoch(self, epoch: FencingEpoch) -> Self {
+        Self {
+            epoch: Some(epoch),
+            ..self
+        }
+    }
+
+    /// A transaction that nobody else has for this tenant at the same time, and no other epoch can begin during it.
     pub(crate) async fn begin(
         &self,
         tenant: TenantId,
@@ -150,6 +180,9 @@ impl TenantDatabase {
             .execute(&mut *transaction)
             .await
             .doing("waiting for others who work on the same tenant")?;
+        if let Some(epoch) = self.epoch {
+            fence::hold(&mut transaction, epoch).await?;
+        }
         Ok(transaction)
     }
 }
@@ -160,7 +193,7 @@ pub(crate) async fn limited<T, E: From<DatabaseError>>(
 ) -> Result<T, E> {
     match tokio::time::timeout(OPERATION_TIMEOUT, operation).await {
         Ok(result) => result,
-        Err(elapsed) => Err(DatabaseError {
+        Err(elapsed) => Err(DatabaseError::Statement {
             doing: "waiting for the database",
             source: sqlx::Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, elapsed)),
         }

@@ -138,7 +138,8 @@ impl PgHost {
     }
 }
 
-async fn read(
+/// Asks one statement, which the gate has let through, within what `budget` allows of time, rows and bytes.
+pub async fn read(
     transaction: &mut Transaction<'static, Postgres>,
     checked: &str,
     args: &[Value],

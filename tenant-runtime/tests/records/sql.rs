@@ -5,6 +5,8 @@
     reason = "hostile statements are put together here, on databases made for it"
 )]
 
+mod walls;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -109,6 +111,7 @@ struct Provisioned {
     id: TenantId,
     schema: String,
     lambda_url: String,
+    runtime_url: String,
 }
 
 async fn provision(server: &TenantDatabase) -> anyhow::Result<Provisioned> {
@@ -132,6 +135,10 @@ async fn provision(server: &TenantDatabase) -> anyhow::Result<Provisioned> {
         schema: TenantNames::of(id).schema.as_str().to_owned(),
         lambda_url: server
             .lambda_url(id, &credentials)
+            .expose_secret()
+            .to_owned(),
+        runtime_url: server
+            .runtime_url(id, &credentials)
             .expose_secret()
             .to_owned(),
     })

@@ -142,7 +142,7 @@ impl TenantDatabase {
 
 /// Setting that remembers that the first administrator was made: without it, one who changed the
 /// login or was removed would come back with the old password at the next start.
-const MADE: &str = "platform.first_administrator";
+pub(crate) const MADE: &str = "platform.first_administrator";
 
 /// Until the end of the transaction everything is made by and belongs to the tenant's owner.
 pub(crate) fn as_owner(names: &TenantNames) -> String {

@@ -187,6 +187,26 @@ impl TenantDatabase {
     }
 }
 
+impl TenantDatabase {
+    /// A connection beside the pool, during whose life nobody changes the tenant's schema.
+    pub(crate) async fn lock_for_reading(
+        &self,
+        tenant: TenantId,
+    ) -> Result<PgConnection, DatabaseError> {
+        limited(async {
+            let mut connection = self.pool.acquire().await.doing("connecting")?.detach();
+            sqlx::query("SELECT pg_advisory_lock_shared($1, $2)")
+                .bind(LOCK_CLASS)
+                .bind(lock_key(tenant))
+                .execute(&mut connection)
+                .await
+                .doing("waiting for others who work on the same tenant")?;
+            Ok(connection)
+        })
+        .await
+    }
+}
+
 /// Ends an operation whose server stopped answering.
 pub(crate) async fn limited<T, E: From<DatabaseError>>(
     operation: impl Future<Output = Result<T, E>>,

@@ -13,9 +13,11 @@
 #![warn(missing_docs)]
 
 mod administrator;
+mod archive;
 mod connection;
 mod credentials;
 mod drift;
+mod export;
 mod fence;
 mod fixture;
 mod migrate;
@@ -28,9 +30,11 @@ mod schema;
 mod scram;
 
 pub use administrator::{AdministratorError, AdministratorSeed};
+pub use archive::ArchiveError;
 pub use connection::{ConnectError, DatabaseError, TenantDatabase};
 pub use credentials::{Credentials, StoredCredentials};
 pub use drift::{Drift, VerifyError};
+pub use export::{ExportError, ExportReport, ImportError};
 pub use fence::{FenceError, FencingEpoch};
 pub use migrate::{MigrateError, MigrationReport};
 pub use names::TenantNames;

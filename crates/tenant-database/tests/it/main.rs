@@ -7,6 +7,7 @@
     reason = "tests and their helpers: a failure is a panic, tenants are a, b and c"
 )]
 
+mod export;
 mod fence;
 mod isolation;
 mod lambda;

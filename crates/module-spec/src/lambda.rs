@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 /// A function body in JavaScript, with a map from its own lines back to those of the YAML file.
-/// Cheap to clone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Cheap to clone. Two are equal when they are the same code of the same path, wherever it stands in the file.
+#[derive(Debug, Clone)]
 pub struct Lambda {
     pub(crate) path: String,
     pub(crate) source: Arc<str>,
@@ -18,6 +18,14 @@ pub(crate) struct Segment {
     pub(crate) code: (u32, u32),
     pub(crate) file: (u32, u32),
 }
+
+impl PartialEq for Lambda {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path && self.source == other.source
+    }
+}
+
+impl Eq for Lambda {}
 
 /// What makes a function body of an expression; a comment at its end must not swallow the rest.
 const BEFORE_EXPRESSION: &str = "return (";
@@ -39,6 +47,14 @@ impl Lambda {
             source: format!("{BEFORE_EXPRESSION}{}{BEHIND_EXPRESSION}", self.source).into(),
             path: self.path,
         }
+    }
+
+    /// The expression that [`Lambda::into_expression`] made a function body of.
+    pub(crate) fn expression(&self) -> &str {
+        self.source
+            .strip_prefix(BEFORE_EXPRESSION)
+            .and_then(|rest| rest.strip_suffix(BEHIND_EXPRESSION))
+            .unwrap_or(&self.source)
     }
 
     /// Where it is in the document, such as `computed_fields[0].lambda`.

@@ -30,4 +30,4 @@ macro_rules! getters {
 }
 pub(crate) use field::plain_text;
 pub(crate) use getters;
-pub(crate) use module::Place;
+pub(crate) use module::{Place, Places};

@@ -6,15 +6,13 @@ mod field;
 mod logic;
 mod screen;
 
-use std::collections::BTreeMap;
-
 use domain::identifier::SqlIdent;
 use domain::limits::LambdaLimits;
 
 use crate::keys;
 use crate::reader::Reader;
 use crate::spec::{
-    Access, Features, Field, FieldType, Menu, ModuleSpec, Operation, Permissions, Place, Portal,
+    Access, Features, Field, FieldType, Menu, ModuleSpec, Operation, Permissions, Places, Portal,
     Storage,
 };
 use crate::text::{Text, title_case};
@@ -36,11 +34,9 @@ pub(crate) fn module(document: &Reader<'_>) -> Option<ModuleSpec> {
     let mut places = Places::default();
 
     let mut fields = field::fields(document, managed, &mut places);
-    if managed
-        && !fields
-            .iter()
-            .any(|field| field.column.as_str() == "valid_id")
-    {
+    let is_status =
+        |field: &Field| field.column.as_str() == "valid_id" || field.name.as_str() == "valid_id";
+    if managed && !fields.iter().any(is_status) {
         fields.extend(status_field(fields.len()));
     }
     let computed_fields = logic::computed_fields(document, managed, &fields);
@@ -128,15 +124,12 @@ pub(crate) fn module(document: &Reader<'_>) -> Option<ModuleSpec> {
         views,
         tests,
         limits,
-        places: places.0,
+        places,
     })
 }
 
-/// Places of what a later stage may find fault with: it knows the catalogue.
-#[derive(Debug, Default)]
-pub(crate) struct Places(BTreeMap<String, Place>);
-
 impl Places {
+    /// Keeps the places of what a later stage, which knows the catalogue, may find fault with.
     fn note(&mut self, reader: &Reader<'_>, keys: &[&str]) {
         self.0.insert(reader.path.clone(), reader.place);
         for key in keys.iter().filter(|key| reader.has(key)) {
@@ -297,7 +290,7 @@ fn limits(document: &Reader<'_>) -> LambdaLimits {
 }
 
 /// Every managed table has `valid_id`, so that records can be disabled; the file need not say so.
-fn status_field(index: usize) -> Option<Field> {
+pub(crate) fn status_field(index: usize) -> Option<Field> {
     let column: SqlIdent = "valid_id".parse().ok()?;
     let lookup = crate::spec::Lookup {
         table: "valid".parse().ok()?,
@@ -340,7 +333,6 @@ fn status_field(index: usize) -> Option<Field> {
         access: crate::spec::FieldAccess::default(),
         relation: None,
         indexed: false,
-        encrypted: false,
         precision: None,
         visible_when: None,
         required_when: None,

@@ -1,6 +1,6 @@
 //! What could be written at the cursor.
 
-use super::outline::{Cursor, CursorKind, Outline, outline};
+use super::outline::{Cursor, CursorKind, Outline, outline, word_start};
 use super::{
     Completion, CompletionKind, Markdown, Position, Range, TextEdit, character_column, utf16_column,
 };
@@ -49,8 +49,11 @@ pub fn complete(source: &str, position: Position) -> Vec<Completion> {
         }
         CursorKind::Value { shape, item } => list.values(shape, item, &outline),
         CursorKind::Code => {
-            let before: String = line.chars().take(cursor.start).collect();
+            let letters: Vec<char> = line.chars().collect();
+            let start = word_start(&letters, column);
+            let before: String = letters.iter().take(start).collect();
             if before.ends_with("item.") {
+                list.range = range(line, position, Cursor { start, ..cursor }, column);
                 list.fields(&outline, &[&FIELD, &COMPUTED_FIELD]);
             }
         }
@@ -116,14 +119,14 @@ impl List {
 
     fn values(&mut self, shape: Shape, item: bool, outline: &Outline) {
         match (shape, item) {
-            (Shape::OneOf(words), false) | (Shape::SomeOf(words), true) => {
-                for word in words {
-                    self.word(word);
+            (Shape::OneOf(_), false) | (Shape::SomeOf(_), true) | (Shape::Events, _) => {
+                for (word, about) in shape.words() {
+                    self.word(word, about.trim());
                 }
             }
             (Shape::Boolean, false) => {
-                self.word("true");
-                self.word("false");
+                self.word("true", "");
+                self.word("false", "");
             }
             (Shape::FieldName, false) | (Shape::FieldNames, true) => {
                 self.fields(outline, &[&FIELD, &COMPUTED_FIELD]);
@@ -132,8 +135,8 @@ impl List {
         }
     }
 
-    fn word(&mut self, word: &str) {
-        let about = (String::new(), String::new());
+    fn word(&mut self, word: &str, about: &str) {
+        let about = (String::new(), about.to_owned());
         self.add(CompletionKind::Word, word, word.to_owned(), about);
     }
 

@@ -9,7 +9,7 @@ use crate::lambda::Lambda;
 use crate::text::Text;
 
 /// A column of the list (and a line of the detail page) that a lambda computes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComputedField {
     pub(crate) name: FieldName,
     pub(crate) label: Text,
@@ -73,7 +73,7 @@ impl Hook {
 }
 
 /// The hooks of a module.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Hooks(pub(crate) Vec<(Hook, Lambda)>);
 
 impl Hooks {
@@ -92,7 +92,7 @@ impl Hooks {
 }
 
 /// A test that the author wrote into the module.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TestCase {
     pub(crate) name: String,
     pub(crate) target: TestTarget,
@@ -121,7 +121,7 @@ getters!(TestCase {
 });
 
 /// What a test runs.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TestTarget {
     /// A computed field of this module.
     Field(FieldName),

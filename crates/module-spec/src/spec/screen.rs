@@ -94,7 +94,7 @@ pub enum FilterSource {
 }
 
 /// A filter above the list.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
     pub(crate) field: FieldName,
     pub(crate) field_index: usize,

@@ -4,12 +4,12 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
-use super::Places;
 use super::field::{Otherwise, report_unknown};
 use crate::keys;
 use crate::reader::{RETURN_HELP, Reader};
 use crate::spec::{
-    ComputedField, Expectation, Field, FieldName, Fixture, Hook, Hooks, TestCase, TestTarget,
+    ComputedField, Expectation, Field, FieldName, Fixture, Hook, Hooks, Places, TestCase,
+    TestTarget,
 };
 use crate::text::{Text, title_case};
 use crate::yaml::Content;

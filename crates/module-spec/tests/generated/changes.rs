@@ -1,0 +1,1 @@
+//! Properties of the differences between two modules.

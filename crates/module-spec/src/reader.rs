@@ -90,7 +90,10 @@ impl<'a> Reader<'a> {
             }
             let path = self.child_path(name);
             if self.table.key(name).is_some() {
-                if let Some(instead) = self.table.not_supported_yet(name) {
+                let asks_for_something = entry.value.boolean() != Some(false);
+                if let Some(instead) = self.table.not_supported_yet(name)
+                    && asks_for_something
+                {
                     let message = format!("\"{name}\" is not supported yet; {instead}");
                     let help =
                         "the module works without it; remove the key if that is not good enough";

@@ -9,8 +9,8 @@ use crate::pattern::Pattern;
 use crate::reader::MAX_LIST;
 use crate::spec::{
     Access, Action, Choice, EventHandler, Expectation, Features, Field, FieldType, Filter,
-    FilterKind, FilterSource, ListColumn, Lookup, ModuleSpec, Operation, Permissions, Portal,
-    Relation, RowAction, SectionEntry, Sort, SortOrder, TestCase, TestTarget, View, plain_text,
+    FilterSource, ListColumn, Lookup, ModuleSpec, Operation, Permissions, Relation, TestCase,
+    TestTarget, View, plain_text,
 };
 use crate::text::Text;
 use crate::validate::status_field;
@@ -163,11 +163,7 @@ fn module(spec: &ModuleSpec) -> Keys {
     menu.set("order", spec.menu.order);
     menu.option("icon", spec.menu.icon.as_deref());
     keys.mapping("menu", menu);
-    let portals = spec.portals.iter().map(|portal| match portal {
-        Portal::Admin => "admin",
-        Portal::Agent => "agent",
-        Portal::Customer => "customer",
-    });
+    let portals = spec.portals.iter().map(|portal| portal.as_str());
     keys.set("portals", portals.collect::<Vec<_>>());
     if let Some(parent) = &spec.parent {
         keys.set(
@@ -176,26 +172,11 @@ fn module(spec: &ModuleSpec) -> Keys {
         );
     }
     if let Some(sort) = &spec.default_sort {
-        keys.set("default_sort", sorted_by(spec, sort));
-        keys.set("default_sort_dir", order_word(sort.order));
+        keys.set("default_sort", spec.sorted_by(sort));
+        keys.set("default_sort_dir", sort.order.as_str());
     }
     keys.set("page_size", spec.page_size);
     keys
-}
-
-/// The name of the field that a column belongs to; the column itself when no field has it.
-fn sorted_by<'s>(spec: &'s ModuleSpec, sort: &'s Sort) -> &'s str {
-    spec.fields
-        .iter()
-        .find(|field| !field.is_virtual && field.column == sort.column)
-        .map_or(sort.column.as_str(), |field| field.name.as_str())
-}
-
-const fn order_word(order: SortOrder) -> &'static str {
-    match order {
-        SortOrder::Asc => "asc",
-        SortOrder::Desc => "desc",
-    }
 }
 
 /// Without the status field that every managed module gets by itself.
@@ -356,46 +337,28 @@ fn ui(spec: &ModuleSpec) -> Keys {
         let mut keys = Keys::default();
         keys.text("title", section.title.as_ref());
         keys.text("description", section.description.as_ref());
-        let entries = section.entries.iter().filter_map(|entry| match entry {
-            SectionEntry::Field(at) => spec.fields.get(*at).map(|field| &field.name),
-            SectionEntry::Computed(at) => spec.computed_fields.get(*at).map(|field| &field.name),
-        });
-        let names: Vec<Value> = entries.map(|name| name.as_str().into()).collect();
+        let columns = section.entries.iter().map(|entry| entry.column());
+        let names = column_names(spec, &columns.collect::<Vec<_>>());
         keys.set("fields", names);
         keys.0
     });
     keys.list("form_sections", sections);
-    let actions = spec.row_actions.iter().map(|action| match action {
-        RowAction::View => "view",
-        RowAction::Edit => "edit",
-        RowAction::StatusToggle => "status_toggle",
-        RowAction::Delete => "delete",
-    });
+    let actions = spec.row_actions.iter().map(|action| action.as_str());
     keys.set("actions", actions.collect::<Vec<_>>());
     keys
 }
 
 fn column_names(spec: &ModuleSpec, columns: &[ListColumn]) -> Vec<Value> {
-    let name = |column: &ListColumn| match column {
-        ListColumn::Field(at) => spec.fields.get(*at).map(|field| &field.name),
-        ListColumn::Computed(at) => spec.computed_fields.get(*at).map(|field| &field.name),
-    };
-    let names = columns.iter().filter_map(name);
-    names.map(|name| name.as_str().into()).collect()
+    let names = columns
+        .iter()
+        .filter_map(|column| spec.column_name(*column));
+    names.map(Value::from).collect()
 }
 
 fn filter(filter: &Filter) -> Keys {
     let mut keys = Keys::default();
     keys.set("field", filter.field.as_str());
-    keys.set(
-        "type",
-        match filter.kind {
-            FilterKind::Select => "select",
-            FilterKind::Text => "text",
-            FilterKind::MultiSelect => "multi_select",
-            FilterKind::DateRange => "date_range",
-        },
-    );
+    keys.set("type", filter.kind.as_str());
     keys.set("label", filter.label.written());
     match &filter.source {
         FilterSource::Field => keys.set("source", "field"),
@@ -449,8 +412,10 @@ fn view(spec: &ModuleSpec, view: &View) -> Keys {
     }
     keys.mapping("filters", filters);
     if let Some(sort) = &view.sort {
-        let by = sorted_by(spec, sort);
-        keys.set("sort", format!("{by} {}", order_word(sort.order)));
+        keys.set(
+            "sort",
+            format!("{} {}", spec.sorted_by(sort), sort.order.as_str()),
+        );
     }
     keys
 }

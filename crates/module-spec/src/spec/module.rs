@@ -131,6 +131,23 @@ pub enum Portal {
     Customer,
 }
 
+impl Portal {
+    /// The word in the file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Agent => "agent",
+            Self::Customer => "customer",
+        }
+    }
+}
+
+impl AsRef<str> for Portal {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
 /// A place in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -283,6 +300,23 @@ impl ModuleSpec {
         self.computed_fields
             .iter()
             .find(|field| field.name.as_str() == name)
+    }
+
+    /// The name of what a column of the list shows.
+    pub fn column_name(&self, column: ListColumn) -> Option<&str> {
+        let name = match column {
+            ListColumn::Field(at) => &self.fields.get(at)?.name,
+            ListColumn::Computed(at) => &self.computed_fields.get(at)?.name,
+        };
+        Some(name.as_str())
+    }
+
+    /// The name of the field that a list is sorted by; the column itself when no field has it.
+    pub fn sorted_by<'s>(&'s self, sort: &'s Sort) -> &'s str {
+        self.fields
+            .iter()
+            .find(|field| !field.is_virtual && field.column == sort.column)
+            .map_or(sort.column.as_str(), |field| field.name.as_str())
     }
 
     /// Everything that runs in the sandbox, with its path in the file.

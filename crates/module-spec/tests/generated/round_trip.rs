@@ -28,7 +28,7 @@ fn assert_round_trip(spec: &ModuleSpec) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(120) })]
 
     #[test]
     fn every_generated_module_survives(document in module()) {

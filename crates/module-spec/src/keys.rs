@@ -51,6 +51,16 @@ pub(crate) enum Shape {
     Choices,
     /// Rows that queries of a test answer with.
     Fixtures,
+    /// A list of records or rows.
+    Rows,
+    /// Lists of records by the name of their module.
+    RowsByModule,
+    /// An event, alone or with what else is known of it.
+    Event,
+    /// The name of an action of this module.
+    ActionName,
+    /// Calls with their arguments.
+    Calls,
     /// A mapping with keys of its own.
     Mapping(&'static Table),
     /// A list of mappings.
@@ -65,7 +75,8 @@ impl Shape {
     pub(crate) fn words(self) -> &'static [Word] {
         match self {
             Self::OneOf(words) | Self::SomeOf(words) => words,
-            Self::Events => EventKind::SPELLINGS,
+            Self::Events | Self::Event => EventKind::SPELLINGS,
+            Self::Calls => CALLS,
             _ => &[],
         }
     }

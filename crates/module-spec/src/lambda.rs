@@ -27,9 +27,10 @@ impl PartialEq for Lambda {
 
 impl Eq for Lambda {}
 
-/// What makes a function body of an expression; a comment at its end must not swallow the rest.
+/// What makes a function body of an expression; a comment at its end must not swallow the rest. A body that gives `undefined` has forgotten
+/// its `return`; an expression that does (a field that is not there) means no.
 const BEFORE_EXPRESSION: &str = "return (";
-const BEHIND_EXPRESSION: &str = "\n);";
+const BEHIND_EXPRESSION: &str = "\n) ?? null;";
 
 impl Lambda {
     /// The function body that returns this expression; places in it are still those of the author's text.
@@ -49,12 +50,15 @@ impl Lambda {
         }
     }
 
-    /// The expression that [`Lambda::into_expression`] made a function body of.
-    pub(crate) fn expression(&self) -> &str {
-        self.source
-            .strip_prefix(BEFORE_EXPRESSION)
-            .and_then(|rest| rest.strip_suffix(BEHIND_EXPRESSION))
-            .unwrap_or(&self.source)
+    /// Other code at the same places: its lines must be those of this one.
+    pub(crate) fn set_source(&mut self, source: &str) {
+        self.source = source.into();
+    }
+
+    /// The expression that the function body was made of, if it was: conditions are written as expressions.
+    pub fn expression(&self) -> Option<&str> {
+        let inner = self.source.strip_prefix(BEFORE_EXPRESSION)?;
+        inner.strip_suffix(BEHIND_EXPRESSION)
     }
 
     /// Where it is in the document, such as `computed_fields[0].lambda`.

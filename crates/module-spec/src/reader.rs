@@ -344,7 +344,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The entries of a list, at most `most`.
-    fn list(&self, key: &str, most: usize) -> Vec<At<'a>> {
+    pub(crate) fn list(&self, key: &str, most: usize) -> Vec<At<'a>> {
         let Some(node) = self.node(key) else {
             return Vec::new();
         };

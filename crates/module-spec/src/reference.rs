@@ -119,7 +119,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ),
     (
         "tests[]",
-        "tests:\n  - name: a queue without tickets\n    field: tickets\n    item: {id: 1}\n    rows: [{n: 0}]\n    expect: <b>0</b>\n",
+        "tests:\n  - name: a queue without tickets\n    field: tickets\n    item: {id: 1}\n    rows: [{n: 0}]\n    expect: <b>0</b>\n  - name: it is closed and said so\n    action: close\n    item: {id: 1}\n    tickets: [{id: 7, state: open}]\n    expect_effects:\n      - tickets.update: [7, {state: closed successful}]\n      - notify: {to: [ann]}\n",
     ),
     (
         "limits",
@@ -220,6 +220,11 @@ pub(crate) fn shape_text(shape: Shape) -> String {
         Shape::TextMap => "mapping from values to texts".to_owned(),
         Shape::Choices => "list of options or values".to_owned(),
         Shape::Fixtures => "list of rows".to_owned(),
+        Shape::Rows => "list of mappings".to_owned(),
+        Shape::RowsByModule => "lists of mappings by the name of a module".to_owned(),
+        Shape::Event => format!("{}, or a mapping with such a `name`", words()),
+        Shape::ActionName => "name of an action".to_owned(),
+        Shape::Calls => format!("list of calls of {}", words()),
         Shape::Mapping(table) => format!("mapping, see {}", table.title),
         Shape::List(table) => format!("list of mappings, see {}", table.title),
     }
@@ -254,6 +259,7 @@ mod tests {
             }
             if table.title == "tests[]" {
                 source.push_str("computed_fields: [{name: tickets, lambda: return 1}]\n");
+                source.push_str("actions: [{name: close, lambda: return 1}]\n");
             }
             if table.title == "module" {
                 source.push_str("computed_fields: []\n");
@@ -344,18 +350,39 @@ mod tests {
             "computed_fields: [{name: tickets, lambda: return 1;}]\n",
         ),
         ("hooks:", "hooks: {before_save: item.name = 1;}\n"),
+        (
+            "events:",
+            "events: [{on: ticket.created, lambda: log.info(1);}]\n",
+        ),
+        (
+            "schedules:",
+            "schedules: [{cron: 0 7 * * *, lambda: log.info(1);}]\n",
+        ),
+        (
+            "actions:",
+            "actions: [{name: close, lambda: log.info(1);}]\n",
+        ),
     ];
     const FIELDS: &str = "\
 - {name: name, type: string}
-- {name: owner, type: string}
+- {name: owner, type: string, visible_when: item.name, required_when: item.name}
 - {name: due, type: date}
 ";
 
     /// Keys of which a mapping may have only one.
     const ALTERNATIVES: &[&[&str]] = &[
         &["table", "storage"],
-        &["field", "hook", "lambda"],
-        &["expect", "expect_error"],
+        &[
+            "field",
+            "hook",
+            "event",
+            "action",
+            "schedule",
+            "visible_when",
+            "required_when",
+            "lambda",
+        ],
+        &["expect", "expect_error", "expect_failures"],
     ];
 
     /// A file around the example of one key.
@@ -447,6 +474,8 @@ mod tests {
         assert!(written.eq(known));
         let hooks: Vec<&str> = keys::HOOKS.keys.iter().map(|key| key.name).collect();
         assert_eq!(hooks, crate::Hook::ALL.map(crate::Hook::as_str));
+        let calls = keys::CALLS.iter().map(|(call, _)| *call);
+        assert!(calls.eq(crate::ExpectedCall::NAMES));
     }
 
     #[test]

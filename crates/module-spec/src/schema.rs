@@ -60,7 +60,12 @@ fn shape_schema(shape: Shape) -> Value {
         Shape::Identifier => {
             json!({ "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_-]*$", "maxLength": 63 })
         }
-        Shape::FieldName | Shape::Lambda | Shape::Expression | Shape::Cron | Shape::Sql => {
+        Shape::FieldName
+        | Shape::ActionName
+        | Shape::Lambda
+        | Shape::Expression
+        | Shape::Cron
+        | Shape::Sql => {
             json!({ "type": "string" })
         }
         Shape::Pattern => json!({ "type": "string", "format": "regex" }),
@@ -73,6 +78,12 @@ fn shape_schema(shape: Shape) -> Value {
             let one = json!({ "enum": words });
             json!({ "anyOf": [one, { "type": "array", "items": one }] })
         }
+        Shape::Event => {
+            let name = json!({ "enum": words });
+            let details =
+                json!({ "type": "object", "properties": { "name": name }, "required": ["name"] });
+            json!({ "anyOf": [name, details] })
+        }
         Shape::SomeOf(_) => json!({ "type": "array", "items": { "enum": words } }),
         Shape::Any => json!({}),
         Shape::TextMap => json!({ "type": "object", "additionalProperties": { "type": scalar } }),
@@ -82,6 +93,20 @@ fn shape_schema(shape: Shape) -> Value {
         Shape::Fixtures => {
             let rows = json!({ "type": "array", "items": { "type": "object" } });
             json!({ "anyOf": [rows, { "type": "object", "additionalProperties": rows }] })
+        }
+        Shape::Rows => json!({ "type": "array", "items": { "type": "object" } }),
+        Shape::RowsByModule => {
+            let rows = json!({ "type": "array", "items": { "type": "object" } });
+            json!({ "type": "object", "additionalProperties": rows })
+        }
+        Shape::Calls => {
+            let calls = json!({
+                "type": "object",
+                "propertyNames": { "enum": words },
+                "minProperties": 1,
+                "maxProperties": 1,
+            });
+            json!({ "type": "array", "items": { "anyOf": [{ "enum": words }, calls] } })
         }
         Shape::Mapping(table) => reference(table),
         Shape::List(table) => json!({ "type": "array", "items": reference(table) }),

@@ -13,7 +13,9 @@ pub use automation::{
 pub use field::{
     Choice, Field, FieldAccess, FieldName, FieldType, Lookup, ManagedColumn, SqlType, ValueKind,
 };
-pub use logic::{ComputedField, Expectation, Fixture, Hook, Hooks, TestCase, TestTarget};
+pub use logic::{
+    ComputedField, Expectation, ExpectedCall, Fixture, Hook, Hooks, TestCase, TestTarget,
+};
 pub use module::{Access, Features, Menu, ModuleSpec, Operation, Permissions, Portal, Storage};
 pub use screen::{
     Filter, FilterKind, FilterSource, FormSection, ListColumn, RowAction, SectionEntry, Sort,

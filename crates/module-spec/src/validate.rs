@@ -5,6 +5,7 @@ mod automation;
 mod field;
 mod logic;
 mod screen;
+mod test_case;
 
 use domain::identifier::SqlIdent;
 use domain::limits::LambdaLimits;
@@ -50,11 +51,19 @@ pub(crate) fn module(document: &Reader<'_>) -> Option<ModuleSpec> {
     let row_actions = screen::row_actions(ui.as_ref());
     let filters = screen::filters(document, &fields, &mut places);
     let hooks = logic::hooks(document);
-    let tests = logic::tests(document, &computed_fields, &hooks, &mut places);
     let events = automation::events(document, &mut places);
     let schedules = automation::schedules(document, &mut places);
     let actions = automation::actions(document, &mut places);
     let views = automation::views(document, &fields, &computed_fields, &mut places);
+    let testable = test_case::Testable {
+        fields: &fields,
+        computed: &computed_fields,
+        hooks: &hooks,
+        events: &events,
+        actions: &actions,
+        schedules: &schedules,
+    };
+    let tests = test_case::tests(document, testable, &mut places);
     let limits = limits(document);
 
     let module = module?;

@@ -69,7 +69,10 @@ impl Keys {
     }
 
     fn expression(&mut self, key: &str, lambda: Option<&Lambda>) {
-        self.option(key, lambda.map(Lambda::expression));
+        self.option(
+            key,
+            lambda.map(|lambda| lambda.expression().unwrap_or(lambda.source())),
+        );
     }
 
     fn mapping(&mut self, key: &str, keys: Self) {
@@ -426,14 +429,32 @@ fn test(test: &TestCase) -> Keys {
     match &test.target {
         TestTarget::Field(name) => keys.set("field", name.as_str()),
         TestTarget::Hook(hook) => keys.set("hook", hook.as_str()),
+        TestTarget::Event { kind, details } => {
+            let mut event = Keys::default();
+            event.set("name", kind.as_str());
+            event.0.extend(details.clone());
+            keys.set("event", event.0);
+        }
+        TestTarget::Action(name) => keys.set("action", name.as_str()),
+        TestTarget::Schedule(index) => keys.set("schedule", format!("schedules[{index}]")),
+        TestTarget::VisibleWhen(name) => keys.set("visible_when", name.as_str()),
+        TestTarget::RequiredWhen(name) => keys.set("required_when", name.as_str()),
         TestTarget::Lambda(lambda) => keys.lambda("lambda", lambda),
     }
-    keys.mapping("item", Keys(test.item.clone()));
-    keys.mapping("user", Keys(test.user.clone()));
     let rows = |rows: &[Map<String, Value>]| {
         let rows = rows.iter().cloned().map(Value::Object);
         rows.collect::<Vec<Value>>()
     };
+    keys.mapping("item", Keys(test.item.clone()));
+    keys.list("items", rows(&test.items));
+    keys.mapping("input", Keys(test.input.clone()));
+    keys.mapping("user", Keys(test.user.clone()));
+    let mut records = Keys::default();
+    for (module, of_module) in &test.records {
+        records.set(module, rows(of_module));
+    }
+    keys.mapping("records", records);
+    keys.list("tickets", rows(&test.tickets));
     match test.fixtures.as_slice() {
         [only] if only.contains.is_none() => keys.set("rows", rows(&only.rows)),
         several => {
@@ -445,9 +466,23 @@ fn test(test: &TestCase) -> Keys {
             keys.mapping("rows", by_text);
         }
     }
-    match &test.expectation {
-        Expectation::Value(value) => keys.set("expect", value.clone()),
-        Expectation::Error(text) => keys.set("expect_error", text.as_str()),
+    match &test.outcome {
+        Some(Expectation::Value(value)) => keys.set("expect", value.clone()),
+        Some(Expectation::Error(text)) => keys.set("expect_error", text.as_str()),
+        None => {}
+    }
+    if let Some(failures) = &test.failures {
+        let mut texts = Keys::default();
+        for (field, text) in failures {
+            texts.set(field, text.as_str());
+        }
+        keys.set("expect_failures", texts.0);
+    }
+    if let Some(effects) = &test.effects {
+        let calls = effects
+            .iter()
+            .map(|call| json!({ call.name: call.arguments }));
+        keys.set("expect_effects", calls.collect::<Vec<Value>>());
     }
     keys
 }

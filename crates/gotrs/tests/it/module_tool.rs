@@ -328,3 +328,141 @@ fn one_check_finds_wrong_values_and_wrong_code() {
         "the file's line: {said}"
     );
 }
+
+const ACTING: &str = "\
+module: {name: desk, storage: managed}
+fields:
+  - {name: title, type: string, visible_when: item.open}
+events:
+  - on: ticket.created
+    when: item.urgent
+    lambda: |
+      tickets.update(item.id, {state: event.state});
+      return 'moved';
+schedules:
+  - cron: 0 7 * * *
+    lambda: |
+      return [schedule, user, records('desk').find({where: {title: 'a'}}).length];
+actions:
+  - name: tell
+    scope: selection
+    lambda: |
+      for (const one of items) notify({to: 'ann', subject: one.title, text: input.text});
+      return items.length;
+tests:
+  - name: an urgent ticket
+    event: {name: ticket.created, state: open}
+    item: {id: 7, urgent: true}
+    tickets: [{id: 7}]
+    expect_effects: [tickets.update: [7, {state: open}]]
+";
+
+#[test]
+fn every_kind_of_lambda_can_be_tried_out() {
+    let folder = folder_with(ACTING);
+    let run = |arguments: &[&str]| {
+        let mut all = vec!["module", "run", "laptop.yaml"];
+        all.extend_from_slice(arguments);
+        ended(folder.path(), &all)
+    };
+    std::fs::write(folder.path().join("tickets.json"), "[{\"id\": 7}]").unwrap();
+    let urgent = "{\"id\": 7, \"urgent\": true}";
+    let calm = "{\"id\": 7}";
+    let open = "{\"state\": \"open\"}";
+    let given = ["--tickets", "@tickets.json", "--event", open, "--item"];
+    let of = |name: &'static str, item: &'static str| {
+        [&["--lambda", name][..], &given, &[item]].concat()
+    };
+    for (arguments, text) in [
+        (
+            of("ticket.created", urgent),
+            "does    tickets.update(7, {\"state\":\"open\"})",
+        ),
+        (
+            of("ticket.created", calm),
+            "value   nothing ran: no `when` holds",
+        ),
+        (of("events[0].lambda", calm), "value   \"moved\""),
+        (of("events[0].when", urgent), "value   true"),
+        (of("events[0].when", calm), "value   false"),
+        (vec!["--lambda", "an urgent ticket"], "value   \"moved\""),
+        (
+            vec![
+                "--lambda",
+                "fields[0].visible_when",
+                "--item",
+                "{\"open\": 1}",
+            ],
+            "value   true",
+        ),
+        (
+            vec![
+                "--lambda",
+                "tell",
+                "--item",
+                "{\"title\": \"a\"}",
+                "--input",
+                "{\"text\": \"b\"}",
+            ],
+            "does    notify({\"to\":[\"ann\"],\"subject\":\"a\",\"text\":\"b\",\"ticket\":null})",
+        ),
+        (
+            vec![
+                "--lambda",
+                "0 7 * * *",
+                "--records",
+                "{\"desk\": [{\"title\": \"a\"}]}",
+            ],
+            "reads   records(\"desk\").find({\"where\":{\"title\":{\"eq\":\"a\"}},\"order\":[],\"limit\":null})",
+        ),
+        (vec!["--lambda", "schedules[0].lambda"], "1 of 50 effects"),
+    ] {
+        let (code, out, err) = run(&arguments);
+        assert_eq!(
+            (code, out.contains(text)),
+            (0, true),
+            "{arguments:?}: {out}{err}"
+        );
+    }
+    let arguments = [
+        "--lambda",
+        "actions[0].lambda",
+        "--items",
+        "[{\"title\": \"a\"}, {\"title\": \"b\"}]",
+        "--input",
+        "{\"text\": \"c\"}",
+        "--output",
+        "json",
+    ];
+    let (code, out, _) = run(&arguments);
+    let document: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &document["value"]), (0, &2.into()), "{out}");
+    let effect = &document["effects"][1];
+    assert_eq!(
+        (&effect["call"], &effect["arguments"][0]["subject"]),
+        (&"notify".into(), &"b".into())
+    );
+
+    // What there is, by the name or path that runs it.
+    let (code, _, err) = run(&[]);
+    for text in [
+        "the actions tell",
+        "the schedules 0 7 * * *",
+        "the events ticket.created (events[0].lambda)",
+        "the conditions of events ticket.created (events[0].when)",
+        "the visible_when of title (fields[0].visible_when)",
+        "the tests \"an urgent ticket\"",
+    ] {
+        assert_eq!((code, err.contains(text)), (2, true), "{text}: {err}");
+    }
+    for (flag, value) in [
+        ("--items", "{}"),
+        ("--input", "[]"),
+        ("--event", "1"),
+        ("--records", "{\"desk\": 1}"),
+        ("--tickets", "{}"),
+    ] {
+        let (code, _, err) = run(&["--lambda", "tell", flag, value]);
+        assert_eq!((code, err.contains(flag)), (2, true), "{flag}: {err}");
+    }
+}

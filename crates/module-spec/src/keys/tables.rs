@@ -992,6 +992,22 @@ pub(crate) static HOOKS: Table = Table {
     required: &[],
 };
 
+/// What `expect_effects` can name, as `ExpectedCall::NAMES` has it (a test compares).
+pub(crate) const CALLS: &[Word] = &[
+    ("records.create", "The module and the values."),
+    ("records.update", "The module, the id and the values."),
+    ("tickets.update", "The id and the changes."),
+    (
+        "tickets.addNote",
+        "The id, and the text or `subject`, `text`, `visible_to_customer`.",
+    ),
+    ("notify", "`to`, `subject`, `text`, `ticket`."),
+    (
+        "queue",
+        "The event's name, its payload and `delay_seconds`.",
+    ),
+];
+
 pub(crate) static TEST: Table = Table {
     what: "a test",
     title: "tests[]",
@@ -1003,10 +1019,70 @@ pub(crate) static TEST: Table = Table {
             "name: a queue without tickets",
         ),
         key(
+            "field",
+            Shape::FieldName,
+            "Runs this computed field. A test has exactly one of the keys down to `lambda`.",
+            "field: tickets",
+        ),
+        key(
+            "hook",
+            Shape::OneOf(HOOK_NAMES),
+            "Runs this hook.",
+            "{hook: before_save, expect: {name: abc}}",
+        ),
+        key(
+            "event",
+            Shape::Event,
+            "Runs everything in `events` that waits for this and whose `when` holds. The keys of the mapping are what the lambdas see in `event`.",
+            "{event: {name: ticket.created, by: ann}, expect_effects: []}",
+        ),
+        key(
+            "action",
+            Shape::ActionName,
+            "Runs this action.",
+            "action: close",
+        ),
+        key(
+            "schedule",
+            Shape::Cron,
+            "Runs the schedule with this `cron`; where two have the same, write the place, such as `schedules[1]`.",
+            "schedule: 0 7 * * *",
+        ),
+        key(
+            "visible_when",
+            Shape::FieldName,
+            "Decides the `visible_when` of this field.",
+            "{visible_when: owner, expect: true}",
+        ),
+        key(
+            "required_when",
+            Shape::FieldName,
+            "Decides the `required_when` of this field.",
+            "{required_when: owner, expect: false}",
+        ),
+        key(
+            "lambda",
+            Shape::Lambda,
+            "Runs this code, which can only read.",
+            "lambda: return item.id + 1;",
+        ),
+        key(
             "item",
             Shape::Any,
             "The record, a mapping.",
             "item: {id: 1, name: Misc}",
+        ),
+        key(
+            "items",
+            Shape::Rows,
+            "The records of an action on several.",
+            "{action: close, items: [{id: 1}, {id: 2}]}",
+        ),
+        key(
+            "input",
+            Shape::Any,
+            "What was filled in for an action, a mapping.",
+            "{action: close, input: {reason: lost}}",
         ),
         key(
             "user",
@@ -1021,34 +1097,40 @@ pub(crate) static TEST: Table = Table {
             "rows: {\"FROM ticket\": [{n: 0}]}",
         ),
         key(
-            "field",
-            Shape::FieldName,
-            "The computed field to run.",
-            "field: tickets",
+            "records",
+            Shape::RowsByModule,
+            "What `records(module)` finds, for events, actions and schedules.",
+            "{action: close, records: {laptop: [{id: 1, serial: A-1}]}}",
         ),
         key(
-            "hook",
-            Shape::OneOf(HOOK_NAMES),
-            "The hook to run.",
-            "{hook: before_save, expect: {name: abc}}",
-        ),
-        key(
-            "lambda",
-            Shape::Lambda,
-            "Code to run.",
-            "lambda: return item.id + 1;",
+            "tickets",
+            Shape::Rows,
+            "What `tickets` finds, each with its `id`, for events, actions and schedules.",
+            "{action: close, tickets: [{id: 12, state: open}]}",
         ),
         key(
             "expect",
             Shape::Any,
-            "The result; of a hook, the values of `item` afterwards.",
+            "The result; of a hook, the values of `item` afterwards; of an event, what the last lambda returned, null when none ran.",
             "expect: <b>0</b>",
         ),
         key(
             "expect_error",
             Shape::Text,
-            "A text that the error contains.",
+            "A text that the error contains, or a message of `fail`.",
             "{hook: before_save, expect_error: This name is taken}",
+        ),
+        key(
+            "expect_failures",
+            Shape::TextMap,
+            "What `fail` of a hook said: for each field a text that the message contains. Other fields must not fail.",
+            "{hook: before_save, expect_failures: {name: is taken}}",
+        ),
+        key(
+            "expect_effects",
+            Shape::Calls,
+            "What an event, an action or a schedule did, in this order and nothing else, each call with its first arguments. Objects need only have what is written here.",
+            "{action: close, expect_effects: [tickets.update: [12, {state: open}], notify: {to: ann}]}",
         ),
     ],
     required: &["name"],

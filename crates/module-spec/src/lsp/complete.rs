@@ -4,7 +4,7 @@ use super::outline::{Cursor, CursorKind, Outline, outline, word_start};
 use super::{
     Completion, CompletionKind, Markdown, Position, Range, TextEdit, character_column, utf16_column,
 };
-use crate::keys::{COMPUTED_FIELD, FIELD, Key, Shape, Table};
+use crate::keys::{ACTION, COMPUTED_FIELD, FIELD, Key, Shape, Table};
 use crate::lines::lines;
 use crate::reference::shape_text;
 
@@ -119,7 +119,9 @@ impl List {
 
     fn values(&mut self, shape: Shape, item: bool, outline: &Outline) {
         match (shape, item) {
-            (Shape::OneOf(_), false) | (Shape::SomeOf(_), true) | (Shape::Events, _) => {
+            (Shape::OneOf(_) | Shape::Event, false)
+            | (Shape::SomeOf(_) | Shape::Calls, true)
+            | (Shape::Events, _) => {
                 for (word, about) in shape.words() {
                     self.word(word, about.trim());
                 }
@@ -131,6 +133,7 @@ impl List {
             (Shape::FieldName, false) | (Shape::FieldNames, true) => {
                 self.fields(outline, &[&FIELD, &COMPUTED_FIELD]);
             }
+            (Shape::ActionName, false) => self.fields(outline, &[&ACTION]),
             _ => {}
         }
     }
@@ -140,7 +143,7 @@ impl List {
         self.add(CompletionKind::Word, word, word.to_owned(), about);
     }
 
-    /// The names of fields that the file has at the moment.
+    /// The names of fields, or of what else is called by a name, that the file has at the moment.
     fn fields(&mut self, outline: &Outline, of: &[&'static Table]) {
         for mapping in &outline.mappings {
             let is_field = mapping
@@ -151,7 +154,11 @@ impl List {
                 token.value.as_ref().map(|(text, _)| text.as_str())
             };
             if let (true, Some(name)) = (is_field, value("name")) {
-                let detail = value("type").unwrap_or("computed").to_owned();
+                let is_action = mapping
+                    .table
+                    .is_some_and(|table| std::ptr::eq(table, &raw const ACTION));
+                let otherwise = if is_action { "action" } else { "computed" };
+                let detail = value("type").unwrap_or(otherwise).to_owned();
                 let label = value("label").unwrap_or("").to_owned();
                 self.add(
                     CompletionKind::Field,

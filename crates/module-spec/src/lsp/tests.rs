@@ -71,6 +71,15 @@ fn values_are_offered_where_they_are_known() {
         ("events:\n- on: ticket.cr¦\n", "ticket.created"),
         ("events:\n- on: [ticket.created, ¦]\n", "record.saved"),
         ("events:\n- on:\n  - ¦\n", "article.added"),
+        ("tests:\n- {name: a, event: art¦", "article.added"),
+        (
+            "tests:\n- name: a\n  expect_effects:\n  - ti¦",
+            "tickets.update",
+        ),
+        (
+            "actions:\n- {name: retire, lambda: return 1}\ntests:\n- name: a\n  action: ¦",
+            "retire",
+        ),
         (&format!("{fields}module:\n  default_sort: ¦"), "serial"),
         (
             &format!("computed_fields:\n- {{name: c, lambda: return item.s¦}}\n{fields}"),
@@ -147,7 +156,7 @@ fn hover_explains_keys_and_values() {
     assert_eq!(hover(&source, position, None), None);
     let (source, position) = cursor("permissions: [view, no¦thing]");
     assert_eq!(hover(&source, position, None), None);
-    let (source, position) = cursor("events¦: []");
+    let (source, position) = cursor("even¦ts: []");
     let text = hover(&source, position, None).unwrap().contents.value;
     assert!(
         text.ends_with("Not supported yet: this version never runs them."),

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::automation::{Action, EventHandler, Parent, Schedule, View};
 use super::field::{Field, FieldName, ManagedColumn};
 use super::getters;
-use super::logic::{ComputedField, Hook, Hooks, TestCase};
+use super::logic::{ComputedField, Hook, Hooks, TestCase, TestTarget};
 use super::screen::{Filter, FormSection, ListColumn, RowAction, Sort};
 use crate::lambda::Lambda;
 use crate::text::Text;
@@ -324,7 +324,7 @@ impl ModuleSpec {
         let computed = self.computed_fields.iter().map(ComputedField::lambda);
         let hooks = self.hooks.iter().map(|(_, lambda): (Hook, &Lambda)| lambda);
         let tests = self.tests.iter().filter_map(|test| match test.target() {
-            super::logic::TestTarget::Lambda(lambda) => Some(&**lambda),
+            TestTarget::Lambda(lambda) => Some(&**lambda),
             _ => None,
         });
         let fields = self
@@ -337,6 +337,52 @@ impl ModuleSpec {
             .flat_map(|event| event.when.iter().chain([&event.lambda]));
         let schedules = self.schedules.iter().map(Schedule::lambda);
         let actions = self.actions.iter().map(Action::lambda);
+        let own = fields.chain(events).chain(schedules).chain(actions);
+        computed.chain(hooks).chain(own).chain(tests)
+    }
+
+    /// The same module with other code in its lambdas, where `rewrite` gives some: for tools that look into what runs. Lines of errors
+    /// stay those of the file as long as the other code keeps its lines. `rewrite` sees the lambdas in the order of
+    /// [`ModuleSpec::lambdas`].
+    #[must_use]
+    pub fn with_code(&self, mut rewrite: impl FnMut(&Lambda) -> Option<String>) -> Self {
+        let mut other = self.clone();
+        for lambda in other.lambdas_mut() {
+            if let Some(code) = rewrite(lambda) {
+                lambda.set_source(&code);
+            }
+        }
+        other
+    }
+
+    fn lambdas_mut(&mut self) -> impl Iterator<Item = &mut Lambda> {
+        let computed = self
+            .computed_fields
+            .iter_mut()
+            .map(|field| &mut field.lambda);
+        let hooks = self.hooks.0.iter_mut().map(|(_, lambda)| lambda);
+        let tests = self
+            .tests
+            .iter_mut()
+            .filter_map(|test| match &mut test.target {
+                TestTarget::Lambda(lambda) => Some(&mut **lambda),
+                _ => None,
+            });
+        let fields = self.fields.iter_mut().flat_map(|field| {
+            field
+                .visible_when
+                .iter_mut()
+                .chain(&mut field.required_when)
+        });
+        let events = self
+            .events
+            .iter_mut()
+            .flat_map(|event| event.when.iter_mut().chain([&mut event.lambda]));
+        let schedules = self
+            .schedules
+            .iter_mut()
+            .map(|schedule| &mut schedule.lambda);
+        let actions = self.actions.iter_mut().map(|action| &mut action.lambda);
         let own = fields.chain(events).chain(schedules).chain(actions);
         computed.chain(hooks).chain(own).chain(tests)
     }

@@ -486,6 +486,13 @@ fn tests() -> BoxedStrategy<Value> {
             .must("lambda", code())
             .must("expect_error", text())
             .build(),
+        base()
+            .must("hook", Just("before_save"))
+            .must(
+                "expect_failures",
+                btree_map(map_key(), text(), 0..3).prop_map(|map| json!(map)),
+            )
+            .build(),
     ];
     vec(one, 0..3).prop_map(Value::from).boxed()
 }
@@ -661,4 +668,45 @@ fn finish(document: &mut Value, position: usize) {
             }
         }
     }
+    let more = tests_of(document);
+    if let Some(tests) = document.get_mut("tests").and_then(Value::as_array_mut) {
+        tests.extend(more);
+    }
+}
+
+/// Tests of what the module happens to have.
+fn tests_of(document: &Value) -> Vec<Value> {
+    let first = |list: &str| document.get(list)?.get(0);
+    let with = |condition: &str| {
+        let fields = document["fields"].as_array()?;
+        let field = fields.iter().find(|field| field.get(condition).is_some())?;
+        Some(json!({"name": condition, condition: field["name"], "expect": true}))
+    };
+    let mut tests = Vec::new();
+    if first("actions").is_some() {
+        tests.push(json!({
+            "name": "an action",
+            "action": "action_0",
+            "items": [{"id": 1}, {}],
+            "input": {"reason": ["lost", null]},
+            "records": {"laptop": [{"id": 1}], "phone": []},
+            "tickets": [{"id": 12, "state": "open"}],
+            "expect_effects": ["notify", {"tickets.update": [12, {"state": null}]}, {"queue": "laptop.lent"}],
+        }));
+    }
+    if let Some(on) = first("events").map(|event| &event["on"]) {
+        let kind = on.get(0).unwrap_or(on);
+        if kind.is_string() {
+            tests.push(json!({"name": "an event", "event": kind, "expect_effects": []}));
+            tests.push(
+                json!({"name": "another", "event": {"name": kind, "by": "ann"}, "expect": 1}),
+            );
+        }
+    }
+    if first("schedules").is_some() {
+        tests.push(json!({"name": "a schedule", "schedule": "schedules[0]", "expect": null}));
+    }
+    tests.extend(with("visible_when"));
+    tests.extend(with("required_when"));
+    tests
 }

@@ -139,6 +139,11 @@ fn target_of(test: &TestCase) -> String {
     match test.target() {
         TestTarget::Field(name) => format!("field {name}"),
         TestTarget::Hook(hook) => format!("hook {}", hook.as_str()),
+        TestTarget::Event { kind, .. } => format!("event {}", kind.as_str()),
+        TestTarget::Action(name) => format!("action {name}"),
+        TestTarget::Schedule(index) => format!("schedules[{index}]"),
+        TestTarget::VisibleWhen(name) => format!("visible_when {name}"),
+        TestTarget::RequiredWhen(name) => format!("required_when {name}"),
         TestTarget::Lambda(_) => "lambda".to_owned(),
     }
 }

@@ -16,7 +16,7 @@ use self::trace::{explain, limit_error, script_error};
 use crate::call::{Call, Cell, CellError, HookOutcome, Item, Outcome, Purpose};
 use crate::dry_run::DryRunHost;
 use crate::engine::Engine;
-use crate::error::{InvokeError, Limit, LimitError};
+use crate::error::{InvokeError, Limit, LimitError, Position};
 use crate::executor::Halt;
 use crate::frame::{
     Body, CellsReply, CheckReply, ConditionsReply, Context, HookReply, Request, ResultLimit,
@@ -451,25 +451,94 @@ pub fn check_lambdas(engine: &Engine, lambdas: &[&Lambda]) -> Vec<Diagnostic> {
         Ok(CheckReply { checked }) => checked,
         Err(error) => return vec![unchecked(&error, lambdas)],
     };
-    checked
+    let mut findings: Vec<Diagnostic> = checked
         .into_iter()
         .zip(lambdas)
         .enumerate()
         .filter_map(|(index, (thrown, lambda))| {
             let found = explain(thrown.as_ref()?, index, lambdas);
-            let position = found.position.unwrap_or_else(|| trace::start_of(lambda));
-            Some(Diagnostic {
-                severity: Severity::Error,
-                code: "lambda-syntax".to_owned(),
-                message: format!("this lambda is not valid JavaScript: {}", found.message),
-                help: Some("a lambda is a function body; it ends in `return`".to_owned()),
-                line: position.line,
-                column: position.column,
-                length: 1,
-                path: lambda.path().to_owned(),
+            let help = match lambda.expression() {
+                Some(_) => EXPRESSION_HELP,
+                None => "a lambda is a function body; it ends in `return`",
+            };
+            let message = format!("this lambda is not valid JavaScript: {}", found.message);
+            Some(syntax_error(message, help, found.position, lambda))
+        })
+        .collect();
+    let valid: Vec<&Lambda> = lambdas
+        .iter()
+        .filter(|lambda| findings.iter().all(|found| found.path != lambda.path()))
+        .copied()
+        .collect();
+    findings.extend(check_expressions(engine, &valid, settings));
+    findings
+}
+
+/// What a condition should be.
+const EXPRESSION_HELP: &str = "write one expression, such as `item.kind === 'laptop'`";
+
+/// Finds conditions that are more than one expression. `a); b(); (c` is a valid function body once `return (` stands before it, but
+/// nothing that is no expression is valid between both round and square brackets.
+fn check_expressions(
+    engine: &Engine,
+    lambdas: &[&Lambda],
+    settings: Settings<'_>,
+) -> Vec<Diagnostic> {
+    let (conditions, bracketed): (Vec<&Lambda>, Vec<String>) = lambdas
+        .iter()
+        .filter_map(|lambda| Some((*lambda, format!("return [{}\n];", lambda.expression()?))))
+        .unzip();
+    if conditions.is_empty() {
+        return Vec::new();
+    }
+    let body = Body::Check {
+        lambdas: bracketed
+            .iter()
+            .map(|code| Source {
+                name: "",
+                code,
+                wanted: false,
             })
+            .collect(),
+    };
+    let checked = match ask::<CheckReply>(engine, body, &conditions, settings) {
+        Ok(CheckReply { checked }) => checked,
+        Err(error) => return vec![unchecked(&error, &conditions)],
+    };
+    checked
+        .into_iter()
+        .zip(&conditions)
+        .enumerate()
+        .filter_map(|(index, (thrown, lambda))| {
+            let found = explain(thrown.as_ref()?, index, &conditions);
+            let message = "this condition is more than one expression".to_owned();
+            Some(syntax_error(
+                message,
+                EXPRESSION_HELP,
+                found.position,
+                lambda,
+            ))
         })
         .collect()
+}
+
+fn syntax_error(
+    message: String,
+    help: &str,
+    position: Option<Position>,
+    lambda: &Lambda,
+) -> Diagnostic {
+    let position = position.unwrap_or_else(|| trace::start_of(lambda));
+    Diagnostic {
+        severity: Severity::Error,
+        code: "lambda-syntax".to_owned(),
+        message,
+        help: Some(help.to_owned()),
+        line: position.line,
+        column: position.column,
+        length: 1,
+        path: lambda.path().to_owned(),
+    }
 }
 
 /// The finding when the check itself ended early: at the lambda where it was, or at the first.

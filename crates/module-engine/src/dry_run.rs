@@ -2,6 +2,7 @@
 
 mod store;
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
@@ -24,6 +25,7 @@ pub struct DryRunHost {
     log: Mutex<Vec<(LogLevel, String)>>,
     queries: Mutex<Vec<String>>,
     effects: Mutex<Vec<Effect>>,
+    translations: Option<Mutex<BTreeSet<String>>>,
     store: Mutex<Store>,
 }
 
@@ -71,6 +73,7 @@ impl DryRunHost {
             log: Mutex::default(),
             queries: Mutex::default(),
             effects: Mutex::default(),
+            translations: None,
             store: Mutex::default(),
         }
     }
@@ -116,6 +119,13 @@ impl DryRunHost {
         self
     }
 
+    /// Keeps the keys of which translations are asked. Nothing limits how many there are and how long: not for other people's lambdas.
+    #[must_use]
+    pub fn keeping_translations(mut self) -> Self {
+        self.translations = Some(Mutex::default());
+        self
+    }
+
     /// The lines that were logged so far.
     pub fn log_lines(&self) -> Vec<(LogLevel, String)> {
         lock(&self.log).clone()
@@ -129,6 +139,12 @@ impl DryRunHost {
     /// What was done so far.
     pub fn effects(&self) -> Vec<Effect> {
         lock(&self.effects).clone()
+    }
+
+    /// The keys of which a translation was asked so far; none unless they are kept.
+    pub fn translations(&self) -> BTreeSet<String> {
+        let kept = self.translations.as_ref();
+        kept.map(|kept| lock(kept).clone()).unwrap_or_default()
     }
 
     /// The records of a module as they are now.
@@ -220,7 +236,10 @@ impl Host for DryRunHost {
         lock(&self.log).push((level, message.to_owned()));
     }
 
-    fn translate(&self, _key: &str) -> Option<String> {
+    fn translate(&self, key: &str) -> Option<String> {
+        if let Some(translations) = &self.translations {
+            lock(translations).insert(key.to_owned());
+        }
         None
     }
 

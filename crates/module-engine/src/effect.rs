@@ -2,9 +2,11 @@
 
 mod read;
 
+use std::fmt;
+
 use domain::name::ModuleName;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::call::Item;
 use crate::find::Selection;
@@ -93,6 +95,68 @@ impl Effect {
             Self::Queue(_) => "queue",
         }
     }
+
+    /// Whether it asks for something and changes nothing.
+    pub fn only_reads(&self) -> bool {
+        matches!(
+            self,
+            Self::FindRecords { .. } | Self::GetRecord { .. } | Self::GetTicket { .. }
+        )
+    }
+
+    /// The arguments as the author could have written them, the module of `records(module)` before the others; what was left out
+    /// stands there with the value that it got.
+    pub fn arguments(&self) -> Vec<Value> {
+        match self {
+            Self::FindRecords { module, selection } => vec![json!(module), selection.to_json()],
+            Self::GetRecord { module, key } => vec![json!(module), key.to_json()],
+            Self::CreateRecord { module, values } => vec![json!(module), json!(values)],
+            Self::UpdateRecord {
+                module,
+                key,
+                values,
+            } => vec![json!(module), key.to_json(), json!(values)],
+            Self::GetTicket { ticket } => vec![json!(ticket)],
+            Self::UpdateTicket { ticket, changes } => vec![json!(ticket), json!(changes)],
+            Self::AddNote { ticket, note } => vec![
+                json!(ticket),
+                json!({
+                    "subject": note.subject,
+                    "text": note.text,
+                    "visible_to_customer": note.visible_to_customer,
+                }),
+            ],
+            Self::Notify(message) => {
+                let to: Vec<String> = message.to.iter().map(ToString::to_string).collect();
+                vec![json!({
+                    "to": to,
+                    "subject": message.subject,
+                    "text": message.text,
+                    "ticket": message.ticket,
+                })]
+            }
+            Self::Queue(event) => vec![
+                json!(event.event),
+                json!(event.payload),
+                json!({ "delay_seconds": event.delay_seconds }),
+            ],
+        }
+    }
+}
+
+/// As the author writes it: `tickets.update(12, {"state":"open"})`.
+impl fmt::Display for Effect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let arguments: Vec<String> = self.arguments().iter().map(Value::to_string).collect();
+        let arguments = arguments.join(", ");
+        match self.name().split_once('.') {
+            Some(("records", call)) => match arguments.split_once(", ") {
+                Some((module, others)) => write!(f, "records({module}).{call}({others})"),
+                None => write!(f, "records({arguments}).{call}()"),
+            },
+            _ => write!(f, "{}({arguments})", self.name()),
+        }
+    }
 }
 
 /// The key of a record, as it stands in its URL.
@@ -107,6 +171,14 @@ impl RecordKey {
     /// The key as text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// A number where it is one.
+    fn to_json(&self) -> Value {
+        match self.0.parse::<i64>() {
+            Ok(number) if number.to_string() == self.0 => Value::from(number),
+            _ => Value::from(self.0.as_str()),
+        }
     }
 
     /// A whole number or a short text.
@@ -163,6 +235,16 @@ pub enum Recipient {
     User(String),
     /// Everybody who may read in a group: `'group:users'`.
     Group(String),
+}
+
+/// As the author writes it.
+impl fmt::Display for Recipient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(login) => f.write_str(login),
+            Self::Group(name) => write!(f, "group:{name}"),
+        }
+    }
 }
 
 /// An event of a module's own, to be handled later.

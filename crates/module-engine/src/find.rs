@@ -4,7 +4,7 @@ mod matching;
 mod read;
 
 use domain::identifier::SqlIdent;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 pub(crate) use self::read::{Request, selection};
 
@@ -49,6 +49,48 @@ pub struct Selection {
     pub order: Vec<Order>,
     /// No more than this, silently; at least 1. The budget holds beside it, and is an error.
     pub limit: Option<u32>,
+}
+
+impl Selection {
+    /// `{where, order, limit}` as an author could have written it.
+    pub(crate) fn to_json(&self) -> Value {
+        let mut conditions = Map::new();
+        for condition in &self.conditions {
+            let (operator, value) = condition.test.to_json();
+            let tests = conditions
+                .entry(condition.column.as_str())
+                .or_insert_with(|| Value::Object(Map::new()));
+            if let Value::Object(tests) = tests {
+                tests.insert(operator.to_owned(), value);
+            }
+        }
+        let order: Vec<String> = self
+            .order
+            .iter()
+            .map(|key| {
+                let sign = if key.descending { "-" } else { "" };
+                format!("{sign}{}", key.column.as_str())
+            })
+            .collect();
+        json!({ "where": conditions, "order": order, "limit": self.limit })
+    }
+}
+
+impl Test {
+    fn to_json(&self) -> (&'static str, Value) {
+        match self {
+            Self::Eq(value) => ("eq", value.clone()),
+            Self::Ne(value) => ("ne", value.clone()),
+            Self::Gt(value) => ("gt", value.clone()),
+            Self::Gte(value) => ("gte", value.clone()),
+            Self::Lt(value) => ("lt", value.clone()),
+            Self::Lte(value) => ("lte", value.clone()),
+            Self::Like(pattern) => ("like", json!(pattern)),
+            Self::In(values) => ("in", json!(values)),
+            Self::NotIn(values) => ("not_in", json!(values)),
+            Self::IsNull(is_null) => ("is_null", json!(is_null)),
+        }
+    }
 }
 
 /// One condition on one column.

@@ -23,6 +23,7 @@ pub mod find;
 pub mod host;
 pub mod html;
 pub mod module_tests;
+pub mod trial;
 pub mod value;
 
 mod executor;

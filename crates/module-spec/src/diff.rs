@@ -1,19 +1,25 @@
 //! What changes when one version of a module replaces another.
 
-use domain::identifier::SqlIdent;
+mod automation;
+mod field;
+mod screen;
+
+use std::fmt::Display;
+
 use serde::Serialize;
 
-use crate::spec::{Field, ModuleSpec};
+use crate::spec::{Field, ModuleSpec, Operation};
+use crate::text::Text;
 
 /// How much a change can hurt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChangeKind {
-    /// Only looks different.
+    /// Looks or computes differently; the same records are accepted and the same can be done with them.
     Cosmetic,
-    /// Something new; what exists stays as it is.
+    /// Something more is possible; what is there stays as it is.
     Additive,
-    /// Records that were fine may be refused from now on, or values may not fit.
+    /// Something that was possible is no longer, or records that were fine may be refused from now on.
     Narrowing,
     /// Records or values are no longer reachable.
     Destructive,
@@ -24,227 +30,431 @@ pub enum ChangeKind {
 pub struct Change {
     /// How much it can hurt.
     pub kind: ChangeKind,
-    /// What it is about, such as `fields.serial.type`.
+    /// What it is about, in the words of the format, such as `fields.serial.type`.
     pub path: String,
     /// What changes, in a sentence.
     pub message: String,
+    /// Whether it is about values that are stored already: they would be lost, or the database would refuse them. What is
+    /// only refused in a form from now on leaves them as they are.
+    #[serde(skip)]
+    pub stored: bool,
 }
 
-/// What changes when `new` replaces `old`; the worst first.
+/// What changes when `new` replaces `old`; the worst first, otherwise in the order of the format. Nothing when both say
+/// the same, wherever in their files they say it.
 pub fn diff(old: &ModuleSpec, new: &ModuleSpec) -> Vec<Change> {
-    let mut changes = Changes(Vec::new());
-    if old.table() != new.table() {
-        let message = format!(
-            "records come from \"{}\" instead of \"{}\"",
-            new.table().as_str(),
-            old.table().as_str()
-        );
-        changes.push(ChangeKind::Destructive, "module.table", message);
+    let mut changes = Changes {
+        found: Vec::new(),
+        managed: old.is_managed() && new.is_managed(),
+    };
+    changes.of_module(old, new);
+    let pairs = Pairs::of(old, new);
+    changes.of_fields(old, new, &pairs);
+    changes.of_computed_fields(old, new);
+    changes.of_features(old, new);
+    changes.of_access(old, new);
+    changes.of_screen(old, new, &pairs);
+    changes.of_hooks(old, new);
+    changes.of_automation(old, new, &pairs);
+    if old.tests != new.tests {
+        changes.cosmetic("tests", "the tests are others");
     }
-    for field in old.fields() {
-        match find(new, field) {
-            Some(after) => changes.of_field(field, after, old.is_managed()),
-            None => {
-                let message = format!(
-                    "the field \"{}\" is gone; its column is kept but not shown",
-                    field.name()
-                );
-                changes.push(
-                    ChangeKind::Destructive,
-                    &format!("fields.{}", field.name()),
-                    message,
-                );
+    changes.of_limits(old, new);
+    let mut found = changes.found;
+    found.sort_by_key(|change| std::cmp::Reverse(change.kind));
+    found
+}
+
+/// Which field of the new version is which of the old one, by position.
+struct Pairs<'s> {
+    old: &'s ModuleSpec,
+    new: &'s ModuleSpec,
+    /// For each old field the new one.
+    successors: Vec<Option<usize>>,
+}
+
+impl<'s> Pairs<'s> {
+    /// The same column is the same field, so that renaming alone is no loss; otherwise the same name is.
+    fn of(old: &'s ModuleSpec, new: &'s ModuleSpec) -> Self {
+        let by_column = |field: &Field| {
+            let same = |other: &Field| {
+                !field.is_virtual && !other.is_virtual && field.column == other.column
+            };
+            new.fields.iter().position(same)
+        };
+        let mut successors: Vec<Option<usize>> = old.fields.iter().map(by_column).collect();
+        for (at, field) in old.fields.iter().enumerate() {
+            let by_name = new.fields.iter().position(|other| field.name == other.name);
+            let is_free = by_name.is_some_and(|_| !successors.contains(&by_name));
+            if let Some(successor) = successors.get_mut(at)
+                && successor.is_none()
+                && is_free
+            {
+                *successor = by_name;
             }
         }
+        Self {
+            old,
+            new,
+            successors,
+        }
     }
-    for field in new
-        .fields()
-        .iter()
-        .filter(|field| find(old, field).is_none())
-    {
-        let kind = if field.required() {
+
+    fn successor(&self, old: usize) -> Option<&'s Field> {
+        let at = self.successors.get(old).copied().flatten()?;
+        self.new.fields.get(at)
+    }
+
+    /// The new name of an old field that still exists.
+    fn new_name(&self, old: usize) -> Option<&'s str> {
+        self.successor(old).map(|field| field.name.as_str())
+    }
+
+    /// The name of a new field that existed before.
+    fn kept_name(&self, new: usize) -> Option<&'s str> {
+        let field = self.new.fields.get(new)?;
+        self.successors
+            .contains(&Some(new))
+            .then(|| field.name.as_str())
+    }
+
+    /// The name of a computed field of the old version that is in both.
+    fn computed(&self, spec: &'s ModuleSpec, at: usize) -> Option<&'s str> {
+        let name = spec.computed_fields.get(at)?.name.as_str();
+        let is_in_both =
+            self.old.computed_field(name).is_some() && self.new.computed_field(name).is_some();
+        is_in_both.then_some(name)
+    }
+}
+
+struct Changes {
+    found: Vec<Change>,
+    /// Whether the module owns its table before and after.
+    managed: bool,
+}
+
+/// The kinds of: it is new, it is gone, it is another.
+#[derive(Clone, Copy)]
+struct Kinds {
+    new: ChangeKind,
+    gone: ChangeKind,
+    other: ChangeKind,
+}
+
+/// A rule that values must keep.
+const RULE: Kinds = Kinds {
+    new: ChangeKind::Narrowing,
+    gone: ChangeKind::Additive,
+    other: ChangeKind::Narrowing,
+};
+/// Something that can be used.
+const OFFER: Kinds = Kinds {
+    new: ChangeKind::Additive,
+    gone: ChangeKind::Narrowing,
+    other: ChangeKind::Narrowing,
+};
+/// Something to look at.
+const LOOK: Kinds = Kinds {
+    new: ChangeKind::Cosmetic,
+    gone: ChangeKind::Cosmetic,
+    other: ChangeKind::Cosmetic,
+};
+
+impl Changes {
+    fn push(&mut self, kind: ChangeKind, path: &str, message: impl Into<String>) {
+        self.found.push(Change {
+            kind,
+            path: path.to_owned(),
+            message: message.into(),
+            stored: false,
+        });
+    }
+
+    fn cosmetic(&mut self, path: &str, message: &str) {
+        self.push(ChangeKind::Cosmetic, path, message);
+    }
+
+    /// About values that are stored.
+    fn stored(&mut self, kind: ChangeKind, path: &str, message: impl Into<String>) {
+        self.found.push(Change {
+            kind,
+            path: path.to_owned(),
+            message: message.into(),
+            stored: true,
+        });
+    }
+
+    fn text(&mut self, path: &str, old: Option<&Text>, new: Option<&Text>) {
+        if old != new {
+            let written = |text: Option<&Text>| text.map(|text| quoted(&text.written()));
+            self.becomes(path, LOOK, written(old), written(new));
+        }
+    }
+
+    /// A value that is there or not.
+    fn option<T: PartialEq + Display>(
+        &mut self,
+        path: &str,
+        kinds: Kinds,
+        old: Option<T>,
+        new: Option<T>,
+    ) {
+        if old != new {
+            let shown = |value: Option<T>| value.map(|value| quoted(&value.to_string()));
+            self.becomes(path, kinds, shown(old), shown(new));
+        }
+    }
+
+    /// `old` and `new` differ.
+    fn becomes(&mut self, path: &str, kinds: Kinds, old: Option<String>, new: Option<String>) {
+        let kind = match (&old, &new) {
+            (None, _) => kinds.new,
+            (_, None) => kinds.gone,
+            _ => kinds.other,
+        };
+        let message = match (old, new) {
+            (Some(old), Some(new)) => format!("{old} becomes {new}"),
+            (None, Some(new)) => format!("{new} is new"),
+            (Some(old), None) => format!("{old} is gone"),
+            (None, None) => return,
+        };
+        self.push(kind, path, message);
+    }
+
+    /// A flag; `on` is the kind of switching it on, `off` of switching it off.
+    fn flag(&mut self, path: &str, (old, new): (bool, bool), on: ChangeKind, off: ChangeKind) {
+        if old != new {
+            let kind = if new { on } else { off };
+            self.push(kind, path, format!("{old} becomes {new}"));
+        }
+    }
+
+    /// A ceiling: lower is narrower, none is widest.
+    fn ceiling<T: PartialOrd + Display + Copy>(
+        &mut self,
+        path: &str,
+        old: Option<T>,
+        new: Option<T>,
+    ) {
+        if old == new {
+            return;
+        }
+        let is_lower = match (old, new) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(old), Some(new)) => new < old,
+        };
+        let kind = if is_lower {
             ChangeKind::Narrowing
         } else {
             ChangeKind::Additive
         };
-        let must = if field.required() {
-            " and must be filled in"
-        } else {
-            ""
-        };
-        let message = format!("the field \"{}\" is new{must}", field.name());
-        changes.push(kind, &format!("fields.{}", field.name()), message);
+        let shown =
+            |limit: Option<T>| limit.map_or_else(|| "no limit".to_owned(), |it| it.to_string());
+        self.push(kind, path, format!("{} becomes {}", shown(old), shown(new)));
     }
-    for field in old.computed_fields() {
-        let path = format!("computed_fields.{}", field.name());
-        match new.computed_field(field.name().as_str()) {
-            None => changes.push(
-                ChangeKind::Cosmetic,
-                &path,
-                "the computed field is gone".to_owned(),
-            ),
-            Some(after) if after.lambda().source() != field.lambda().source() => {
-                changes.push(
-                    ChangeKind::Cosmetic,
-                    &path,
-                    "it is computed in another way".to_owned(),
-                );
-            }
-            Some(_) => {}
+
+    /// Words of which each allows something.
+    fn words<T: AsRef<str>>(&mut self, path: &str, old: &[T], new: &[T]) {
+        let missing = |from: &[T], among: &[T]| -> Vec<String> {
+            let lacks = |word: &&T| !among.iter().any(|other| other.as_ref() == word.as_ref());
+            from.iter()
+                .filter(lacks)
+                .map(|word| quoted(word.as_ref()))
+                .collect()
+        };
+        let (lost, gained) = (missing(old, new), missing(new, old));
+        if !lost.is_empty() {
+            let message = format!("without {}", listed(&lost));
+            self.push(ChangeKind::Narrowing, path, message);
+        }
+        if !gained.is_empty() {
+            let message = format!("with {}", listed(&gained));
+            self.push(ChangeKind::Additive, path, message);
+        }
+        let is_same = || {
+            old.iter()
+                .map(AsRef::as_ref)
+                .eq(new.iter().map(AsRef::as_ref))
+        };
+        if lost.is_empty() && gained.is_empty() && !is_same() {
+            self.cosmetic(path, "the order is another");
         }
     }
-    for field in new
-        .computed_fields()
-        .iter()
-        .filter(|field| old.computed_field(field.name().as_str()).is_none())
-    {
-        changes.push(
+
+    /// Groups or roles; an empty list asks for none.
+    fn groups(&mut self, path: &str, old: &[String], new: &[String]) {
+        match (old.is_empty(), new.is_empty()) {
+            (true, false) => {
+                let new: Vec<String> = new.iter().map(|group| quoted(group)).collect();
+                let message = format!("only {} from now on", listed(&new));
+                self.push(ChangeKind::Narrowing, path, message);
+            }
+            (false, true) => {
+                self.push(ChangeKind::Additive, path, "no group is asked for any more")
+            }
+            _ => self.words(path, old, new),
+        }
+    }
+
+    fn of_module(&mut self, old: &ModuleSpec, new: &ModuleSpec) {
+        if old.name != new.name {
+            let message = format!(
+                "\"{}\" becomes \"{}\", with other addresses",
+                old.name, new.name
+            );
+            self.push(ChangeKind::Narrowing, "module.name", message);
+        }
+        if old.table() != new.table() {
+            let message = format!(
+                "records come from \"{}\" instead of \"{}\"",
+                new.table().as_str(),
+                old.table().as_str()
+            );
+            self.stored(ChangeKind::Destructive, "module.table", message);
+        }
+        match (old.is_managed(), new.is_managed()) {
+            (true, false) => self.push(
+                ChangeKind::Narrowing,
+                "module.storage",
+                "the module no longer owns its table: new fields need columns that are there",
+            ),
+            (false, true) => self.push(
+                ChangeKind::Additive,
+                "module.storage",
+                "the module owns its table from now on",
+            ),
+            _ => {}
+        }
+        self.text("module.singular", Some(&old.singular), Some(&new.singular));
+        self.text("module.plural", Some(&old.plural), Some(&new.plural));
+        self.text(
+            "module.description",
+            old.description.as_ref(),
+            new.description.as_ref(),
+        );
+        self.option(
+            "module.route_prefix",
+            OFFER,
+            old.route_prefix.as_ref(),
+            new.route_prefix.as_ref(),
+        );
+        self.flag(
+            "module.read_only",
+            (old.read_only, new.read_only),
+            ChangeKind::Narrowing,
             ChangeKind::Additive,
-            &format!("computed_fields.{}", field.name()),
-            "it is new".to_owned(),
+        );
+        let menu = (&old.menu, &new.menu);
+        self.text(
+            "module.menu.group",
+            menu.0.group.as_ref(),
+            menu.1.group.as_ref(),
+        );
+        self.option(
+            "module.menu.order",
+            LOOK,
+            Some(menu.0.order),
+            Some(menu.1.order),
+        );
+        self.option(
+            "module.menu.icon",
+            LOOK,
+            menu.0.icon.as_ref(),
+            menu.1.icon.as_ref(),
+        );
+        self.words("module.portals", &old.portals, &new.portals);
+        let parent = |spec: &ModuleSpec| {
+            let parent = spec.parent.as_ref()?;
+            Some(format!("{} by {}", parent.module, parent.field))
+        };
+        self.option("module.parent", OFFER, parent(old), parent(new));
+        self.option(
+            "module.page_size",
+            LOOK,
+            Some(old.page_size),
+            Some(new.page_size),
         );
     }
-    changes.of_texts(
-        "module.singular",
-        old.singular().display(),
-        new.singular().display(),
-    );
-    changes.of_texts(
-        "module.plural",
-        old.plural().display(),
-        new.plural().display(),
-    );
-    changes.of_permissions(old, new);
-    changes
-        .0
-        .sort_by_key(|change| std::cmp::Reverse(change.kind));
-    changes.0
-}
 
-/// The same field in the other version: by its column, so that renaming the field alone is no loss.
-fn find<'s>(spec: &'s ModuleSpec, field: &Field) -> Option<&'s Field> {
-    let same = |column: &SqlIdent, other: &Field| !other.is_virtual() && other.column() == column;
-    if field.is_virtual() {
-        return spec.field(field.name().as_str());
-    }
-    spec.fields()
-        .iter()
-        .find(|other| same(field.column(), other))
-}
-
-struct Changes(Vec<Change>);
-
-impl Changes {
-    fn push(&mut self, kind: ChangeKind, path: &str, message: String) {
-        self.0.push(Change {
-            kind,
-            path: path.to_owned(),
-            message,
-        });
-    }
-
-    fn of_texts(&mut self, path: &str, old: &str, new: &str) {
-        if old != new {
-            self.push(
-                ChangeKind::Cosmetic,
-                path,
-                format!("\"{old}\" becomes \"{new}\""),
-            );
-        }
-    }
-
-    fn of_field(&mut self, old: &Field, new: &Field, managed: bool) {
-        let path = |key: &str| format!("fields.{}.{key}", old.name());
-        self.of_texts(&path("label"), old.label().display(), new.label().display());
-        if old.name() != new.name() {
-            let message = format!(
-                "\"{}\" becomes \"{}\" in JSON and in lambdas",
-                old.name(),
-                new.name()
-            );
-            self.push(ChangeKind::Narrowing, &path("name"), message);
-        }
-        if old.kind() != new.kind() {
-            let (before, after) = (old.sql_type(), new.sql_type());
-            // A column keeps its type for ever: what is in it would have to fit, and the table refuses.
-            let kind = if managed && before != after {
-                ChangeKind::Narrowing
-            } else {
-                ChangeKind::Cosmetic
-            };
-            self.push(
-                kind,
-                &path("type"),
-                format!("{} becomes {}", old.kind().as_str(), new.kind().as_str()),
-            );
-        }
+    fn of_features(&mut self, old: &ModuleSpec, new: &ModuleSpec) {
+        let (before, after) = (old.features, new.features);
         for (key, before, after) in [
-            ("required", old.required(), new.required()),
-            ("unique", old.unique(), new.unique()),
+            ("soft_delete", before.soft_delete, after.soft_delete),
+            ("search", before.search, after.search),
+            ("import_csv", before.import_csv, after.import_csv),
+            ("export_csv", before.export_csv, after.export_csv),
+            ("status_toggle", before.status_toggle, after.status_toggle),
         ] {
-            if before != after {
-                let kind = if after {
-                    ChangeKind::Narrowing
-                } else {
-                    ChangeKind::Additive
-                };
-                self.push(kind, &path(key), format!("{before} becomes {after}"));
-            }
+            let path = format!("features.{key}");
+            let (on, off) = (ChangeKind::Additive, ChangeKind::Narrowing);
+            self.flag(&path, (before, after), on, off);
         }
-        if old.max_length() != new.max_length() {
-            let shorter = new
-                .max_length()
-                .is_some_and(|new| old.max_length().is_none_or(|old| new < old));
-            let kind = if shorter {
-                ChangeKind::Narrowing
-            } else {
-                ChangeKind::Additive
-            };
-            let shown = |length: Option<u32>| {
-                length.map_or_else(|| "no limit".to_owned(), |n| n.to_string())
-            };
-            let message = format!(
-                "{} becomes {}",
-                shown(old.max_length()),
-                shown(new.max_length())
+        self.flag(
+            "features.color_picker",
+            (before.color_picker, after.color_picker),
+            ChangeKind::Cosmetic,
+            ChangeKind::Cosmetic,
+        );
+    }
+
+    /// What is allowed at all, and to whom.
+    fn of_access(&mut self, old: &ModuleSpec, new: &ModuleSpec) {
+        for (word, operation) in [
+            ("view", Operation::View),
+            ("create", Operation::Create),
+            ("update", Operation::Update),
+            ("delete", Operation::Delete),
+        ] {
+            let allowed = (
+                old.permissions.allows(operation),
+                new.permissions.allows(operation),
             );
-            self.push(kind, &path("max_length"), message);
-        }
-        let lost: Vec<String> = old
-            .choices()
-            .iter()
-            .map(crate::spec::Choice::value_text)
-            .filter(|value| {
-                !new.choices().is_empty() && !new.choices().iter().any(|c| c.value_text() == *value)
-            })
-            .collect();
-        if !lost.is_empty() {
-            let message = format!("no longer to be chosen: {}", lost.join(", "));
-            self.push(ChangeKind::Narrowing, &path("options"), message);
+            // That a module is read only is said once, not once for each of them.
+            let is_said = old.read_only != new.read_only && operation != Operation::View;
+            if allowed.0 != allowed.1 && !is_said {
+                let (kind, message) = if allowed.1 {
+                    (ChangeKind::Additive, "is allowed now")
+                } else {
+                    (ChangeKind::Narrowing, "is no longer allowed")
+                };
+                self.push(kind, &format!("permissions.{word}"), message);
+            }
+            self.groups(
+                &format!("access.{word}"),
+                old.access.groups(operation),
+                new.access.groups(operation),
+            );
         }
     }
 
-    fn of_permissions(&mut self, old: &ModuleSpec, new: &ModuleSpec) {
-        let (before, after) = (old.permissions(), new.permissions());
-        for (name, before, after) in [
-            ("view", before.view, after.view),
-            ("create", before.create, after.create),
-            ("update", before.update, after.update),
-            ("delete", before.delete, after.delete),
+    fn of_limits(&mut self, old: &ModuleSpec, new: &ModuleSpec) {
+        let (before, after) = (old.limits, new.limits);
+        for (key, before, after) in [
+            ("timeout_ms", before.wall_ms, after.wall_ms),
+            ("memory_limit_mb", before.memory_mb, after.memory_mb),
+            ("max_queries", before.queries, after.queries),
+            ("max_rows", before.rows, after.rows),
         ] {
-            if before != after {
-                let kind = if after {
-                    ChangeKind::Additive
-                } else {
-                    ChangeKind::Narrowing
-                };
-                let message = if after {
-                    "is allowed now"
-                } else {
-                    "is no longer allowed"
-                };
-                self.push(kind, &format!("permissions.{name}"), message.to_owned());
-            }
+            self.ceiling(&format!("limits.{key}"), Some(before), Some(after));
         }
     }
+}
+
+/// A piece of a file as it can stand in a sentence: short, on one line.
+fn quoted(text: &str) -> String {
+    let short = crate::yaml::shorten(text);
+    format!("\"{}\"", short.replace(char::is_control, " "))
+}
+
+/// Some of many.
+fn listed(words: &[String]) -> String {
+    const MOST: usize = 10;
+    let mut few: Vec<&str> = words.iter().take(MOST).map(String::as_str).collect();
+    let more = words.len().saturating_sub(MOST);
+    let rest = format!("{more} more");
+    if more > 0 {
+        few.push(&rest);
+    }
+    few.join(", ")
 }

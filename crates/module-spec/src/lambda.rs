@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 /// A function body in JavaScript, with a map from its own lines back to those of the YAML file.
-/// Cheap to clone.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Cheap to clone. Two are equal when they are the same code of the same path, wherever it stands in the file.
+#[derive(Debug, Clone)]
 pub struct Lambda {
     pub(crate) path: String,
     pub(crate) source: Arc<str>,
@@ -19,9 +19,18 @@ pub(crate) struct Segment {
     pub(crate) file: (u32, u32),
 }
 
-/// What makes a function body of an expression; a comment at its end must not swallow the rest.
+impl PartialEq for Lambda {
+    fn eq(&self, other: &Self) -> bool {
+        self.path == other.path && self.source == other.source
+    }
+}
+
+impl Eq for Lambda {}
+
+/// What makes a function body of an expression; a comment at its end must not swallow the rest. A body that gives `undefined` has forgotten
+/// its `return`; an expression that does (a field that is not there) means no.
 const BEFORE_EXPRESSION: &str = "return (";
-const BEHIND_EXPRESSION: &str = "\n);";
+const BEHIND_EXPRESSION: &str = "\n) ?? null;";
 
 impl Lambda {
     /// The function body that returns this expression; places in it are still those of the author's text.
@@ -39,6 +48,17 @@ impl Lambda {
             source: format!("{BEFORE_EXPRESSION}{}{BEHIND_EXPRESSION}", self.source).into(),
             path: self.path,
         }
+    }
+
+    /// Other code at the same places: its lines must be those of this one.
+    pub(crate) fn set_source(&mut self, source: &str) {
+        self.source = source.into();
+    }
+
+    /// The expression that the function body was made of, if it was: conditions are written as expressions.
+    pub fn expression(&self) -> Option<&str> {
+        let inner = self.source.strip_prefix(BEFORE_EXPRESSION)?;
+        inner.strip_suffix(BEHIND_EXPRESSION)
     }
 
     /// Where it is in the document, such as `computed_fields[0].lambda`.

@@ -8,7 +8,10 @@
 //! | --- | --- |
 //! | `textDocument/publishDiagnostics` | `diagnostics`: [`diagnostics`]`(source, &parse(source).1, docs)` |
 //! | `textDocument/completion` | [`complete`]`(source, position)` |
-//! | `textDocument/hover` | [`hover`]`(source, position)`, `null` for nothing |
+//! | `textDocument/hover` | [`hover`]`(source, position, docs)`, `null` for nothing |
+//!
+//! `docs` is the address of the folder `docs/modules` as the reader can reach it, without a slash at its end, such as
+//! `https://example.org/docs/modules`. With it, codes and keys link to their lines in `diagnostics.md` and `reference.md`.
 
 mod complete;
 mod hover;
@@ -53,7 +56,8 @@ pub struct EditorDiagnostic {
     /// The stable code.
     pub code: String,
     /// Where the code is explained.
-    pub code_description: CodeDescription,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code_description: Option<CodeDescription>,
     /// Who says so: `gotrs`.
     pub source: &'static str,
     /// What is wrong; the help is on a line of its own below it.
@@ -155,9 +159,12 @@ pub struct Hover {
     pub range: Range,
 }
 
-/// Findings as an editor shows them. `docs` is the address of docs/modules/diagnostics.md as the reader can reach it; each
-/// code links to its line there.
-pub fn diagnostics(source: &str, findings: &[Diagnostic], docs: &str) -> Vec<EditorDiagnostic> {
+/// Findings as an editor shows them; with `docs`, each code links to its explanation.
+pub fn diagnostics(
+    source: &str,
+    findings: &[Diagnostic],
+    docs: Option<&str>,
+) -> Vec<EditorDiagnostic> {
     let lines: Vec<&str> = lines(source).collect();
     findings
         .iter()
@@ -173,9 +180,9 @@ pub fn diagnostics(source: &str, findings: &[Diagnostic], docs: &str) -> Vec<Edi
                     Severity::Warning => 2,
                 },
                 code: finding.code.clone(),
-                code_description: CodeDescription {
-                    href: format!("{docs}#{}", finding.code),
-                },
+                code_description: docs.map(|docs| CodeDescription {
+                    href: format!("{docs}/diagnostics.md#{}", finding.code),
+                }),
                 source: "gotrs",
                 message,
                 data: DiagnosticData {

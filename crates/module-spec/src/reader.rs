@@ -5,12 +5,13 @@ use std::rc::Rc;
 use std::str::FromStr;
 
 use domain::identifier::SqlIdent;
-use regex::{Regex, RegexBuilder};
+use regex::RegexBuilder;
 use serde_json::Value;
 
 use crate::findings::Findings;
 use crate::keys::{Key, Shape, Table, nearest};
 use crate::lambda::Lambda;
+use crate::pattern::Pattern;
 use crate::spec::{Choice, Lookup, Place};
 use crate::text::Text;
 use crate::yaml::{Content, Entry, Node, map_lambda, shorten};
@@ -21,7 +22,9 @@ const MAX_LAMBDA: usize = 64 * 1024;
 const MAX_PATTERN: usize = 1_000;
 const MAX_PATTERN_MACHINE: usize = 64 * 1024;
 /// Most entries of a list of mappings. PostgreSQL allows 1600 columns; a form of that size helps nobody.
-const MAX_LIST: usize = 300;
+pub(crate) const MAX_LIST: usize = 300;
+/// Most entries of a list of texts: the names of all fields and computed fields that there can be.
+const MAX_TEXTS: usize = 2 * MAX_LIST + 1;
 /// Most values to choose from in one list; longer ones belong into a table.
 const MAX_CHOICES: usize = 2_000;
 
@@ -87,11 +90,13 @@ impl<'a> Reader<'a> {
             }
             let path = self.child_path(name);
             if self.table.key(name).is_some() {
-                if self.table.is_not_supported_yet(name) {
-                    let message =
-                        format!("\"{name}\" is not supported yet; this version ignores it");
+                let asks_for_something = entry.value.boolean() != Some(false);
+                if let Some(instead) = self.table.not_supported_yet(name)
+                    && asks_for_something
+                {
+                    let message = format!("\"{name}\" is not supported yet; {instead}");
                     let help =
-                        "the module works without it; remove the key if it must not be ignored";
+                        "the module works without it; remove the key if that is not good enough";
                     self.findings.warning(
                         "not-supported-yet",
                         entry.key_place,
@@ -338,8 +343,8 @@ impl<'a> Reader<'a> {
         self.node(key).map(|node| node.to_json())
     }
 
-    /// The entries of a list.
-    pub(crate) fn list(&self, key: &str) -> Vec<At<'a>> {
+    /// The entries of a list, at most `most`.
+    pub(crate) fn list(&self, key: &str, most: usize) -> Vec<At<'a>> {
         let Some(node) = self.node(key) else {
             return Vec::new();
         };
@@ -347,15 +352,15 @@ impl<'a> Reader<'a> {
             self.wrong_type(key, node, "a list");
             return Vec::new();
         };
-        if items.len() > MAX_LIST {
+        if items.len() > most {
             let message = format!(
-                "\"{key}\" has {} entries; at most {MAX_LIST} are allowed",
+                "\"{key}\" has {} entries; at most {most} are allowed",
                 items.len()
             );
             self.error("list-too-long", key, message, None);
         }
         let path = self.child_path(key);
-        let numbered = items.iter().take(MAX_LIST).enumerate();
+        let numbered = items.iter().take(most).enumerate();
         numbered
             .map(|(at, node)| At {
                 node,
@@ -366,7 +371,7 @@ impl<'a> Reader<'a> {
 
     /// The mappings of a list, each checked against `table`.
     pub(crate) fn mappings(&self, key: &str, table: &'static Table) -> Vec<Self> {
-        let opened = self.list(key).into_iter();
+        let opened = self.list(key, MAX_LIST).into_iter();
         opened
             .filter_map(|at| Reader::open(self.source, self.findings, at.node, at.path, table))
             .collect()
@@ -387,7 +392,7 @@ impl<'a> Reader<'a> {
     /// A list of texts, with the place of each.
     pub(crate) fn texts(&self, key: &str) -> Vec<(&'a str, Place, String)> {
         let mut texts = Vec::new();
-        for at in self.list(key) {
+        for at in self.list(key, MAX_TEXTS) {
             match at.node.scalar() {
                 Some(text) => texts.push((text, at.node.place, at.path)),
                 None => {
@@ -488,20 +493,23 @@ impl<'a> Reader<'a> {
     }
 
     /// A regular expression; with `whole`, the whole value must match as in HTML.
-    pub(crate) fn pattern(&self, key: &str, whole: bool) -> Option<Regex> {
-        let text = self.string(key)?;
-        if text.len() > MAX_PATTERN {
+    pub(crate) fn pattern(&self, key: &str, whole: bool) -> Option<Pattern> {
+        let written = self.string(key)?;
+        if written.len() > MAX_PATTERN {
             let message = format!("the regular expression is longer than {MAX_PATTERN} characters");
             self.error("bad-pattern", key, message, None);
             return None;
         }
-        let text = ascii_classes(text);
+        let text = ascii_classes(written);
         let expression = if whole { format!("^(?:{text})$") } else { text };
         match RegexBuilder::new(&expression)
             .size_limit(MAX_PATTERN_MACHINE)
             .build()
         {
-            Ok(regex) => Some(regex),
+            Ok(regex) => Some(Pattern {
+                written: written.to_owned(),
+                regex,
+            }),
             Err(error) => {
                 let reason = error.to_string();
                 let reason = reason
@@ -600,7 +608,9 @@ impl<'a> Reader<'a> {
         let table = self.identifier("lookup_table");
         let key = self.lookup_column("lookup_key", "id");
         let display = self.lookup_column("lookup_display", "name");
-        let condition = self.word("lookup_condition");
+        // A filter has no condition: there it is an unknown key, which has no effect.
+        let known = self.table.key("lookup_condition").is_some();
+        let condition = known.then(|| self.word("lookup_condition")).flatten();
         Some(Lookup {
             table: table?,
             key: key?,

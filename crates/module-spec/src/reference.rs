@@ -119,7 +119,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ),
     (
         "tests[]",
-        "tests:\n  - name: a queue without tickets\n    field: tickets\n    item: {id: 1}\n    rows: [{n: 0}]\n    expect: <b>0</b>\n",
+        "tests:\n  - name: a queue without tickets\n    field: tickets\n    item: {id: 1}\n    rows: [{n: 0}]\n    expect: <b>0</b>\n  - name: it is closed and said so\n    action: close\n    item: {id: 1}\n    tickets: [{id: 7, state: open}]\n    expect_effects:\n      - tickets.update: [7, {state: closed successful}]\n      - notify: {to: [ann]}\n",
     ),
     (
         "limits",
@@ -149,7 +149,7 @@ fn section(page: &mut String, table: &Table) -> std::fmt::Result {
     };
     writeln!(
         page,
-        "\n## {title}\n\n| Key | Value | Meaning |\n| --- | --- | --- |"
+        "\n## {title}\n\n| Key | Value | Meaning | Example |\n| --- | --- | --- | --- |"
     )?;
     for key in table.keys {
         let must = if table.required.contains(&key.name) {
@@ -159,23 +159,30 @@ fn section(page: &mut String, table: &Table) -> std::fmt::Result {
         };
         writeln!(
             page,
-            "| `{}`{must} | {} | {} |",
+            "| <a id=\"{}\"></a>`{}`{must} | {} | {} | `{}` |",
+            table.anchor(key.name),
             key.name,
             shape_text(key.shape),
-            key.doc.replace('|', "\\|")
+            key.doc.replace('|', "\\|"),
+            key.example.replace('|', "\\|"),
         )?;
     }
-    let not_yet = table.keys.iter().map(|key| key.name);
-    let not_yet: Vec<String> = not_yet
-        .filter(|name| table.is_not_supported_yet(name))
-        .map(|name| format!("`{name}`"))
-        .collect();
+    let not_yet = |key: &keys::Key| Some((key.name, table.not_supported_yet(key.name)?));
+    let not_yet: Vec<(&str, &str)> = table.keys.iter().filter_map(not_yet).collect();
     if !not_yet.is_empty() {
-        let names = not_yet.join(", ");
         writeln!(
             page,
-            "\nRead and checked, but without effect yet, with a warning: {names}."
+            "\nRead and checked, but without effect yet, with a warning:\n"
         )?;
+        for (name, instead) in not_yet {
+            writeln!(page, "- `{name}`: {instead}.")?;
+        }
+    }
+    for key in table.keys.iter().filter(|key| key.shape.words().len() > 2) {
+        writeln!(page, "\nThe words of `{}`:\n", key.name)?;
+        for (word, about) in key.shape.words() {
+            writeln!(page, "- `{word}`: {}", about.trim())?;
+        }
     }
     if let Some((_, example)) = EXAMPLES.iter().find(|(title, _)| *title == table.title) {
         write!(page, "\n```yaml\n{example}```\n")?;
@@ -185,10 +192,10 @@ fn section(page: &mut String, table: &Table) -> std::fmt::Result {
 
 /// What may stand behind a key.
 pub(crate) fn shape_text(shape: Shape) -> String {
-    let words = |words: &[&str]| {
+    let words = || {
+        let words = shape.words().iter();
         words
-            .iter()
-            .map(|word| format!("`{word}`"))
+            .map(|(word, _)| format!("`{word}`"))
             .collect::<Vec<_>>()
             .join(", ")
     };
@@ -200,22 +207,24 @@ pub(crate) fn shape_text(shape: Shape) -> String {
         Shape::Boolean => "`true`, `false`".to_owned(),
         Shape::Integer { min, max } => format!("whole number, {min} to {max}"),
         Shape::Number => "number".to_owned(),
-        Shape::OneOf(one) => words(one),
+        Shape::OneOf(_) => words(),
         Shape::Texts => "list of texts".to_owned(),
-        Shape::SomeOf(some) => format!("list of {}", words(some)),
+        Shape::SomeOf(_) => format!("list of {}", words()),
         Shape::Lambda => "JavaScript".to_owned(),
         Shape::Expression => "JavaScript expression".to_owned(),
         Shape::Cron => "cron expression".to_owned(),
-        Shape::Events => format!(
-            "one or a list of {}",
-            words(crate::spec::EventKind::SPELLINGS)
-        ),
+        Shape::Events => format!("one or a list of {}", words()),
         Shape::Sql => "SQL".to_owned(),
         Shape::Pattern => "regular expression".to_owned(),
         Shape::Any => "any value".to_owned(),
         Shape::TextMap => "mapping from values to texts".to_owned(),
         Shape::Choices => "list of options or values".to_owned(),
         Shape::Fixtures => "list of rows".to_owned(),
+        Shape::Rows => "list of mappings".to_owned(),
+        Shape::RowsByModule => "lists of mappings by the name of a module".to_owned(),
+        Shape::Event => format!("{}, or a mapping with such a `name`", words()),
+        Shape::ActionName => "name of an action".to_owned(),
+        Shape::Calls => format!("list of calls of {}", words()),
         Shape::Mapping(table) => format!("mapping, see {}", table.title),
         Shape::List(table) => format!("list of mappings, see {}", table.title),
     }
@@ -225,6 +234,8 @@ pub(crate) fn shape_text(shape: Shape) -> String {
 mod tests {
     use std::fs;
     use std::path::Path;
+
+    use serde_json::Value;
 
     use super::*;
 
@@ -248,6 +259,7 @@ mod tests {
             }
             if table.title == "tests[]" {
                 source.push_str("computed_fields: [{name: tickets, lambda: return 1}]\n");
+                source.push_str("actions: [{name: close, lambda: return 1}]\n");
             }
             if table.title == "module" {
                 source.push_str("computed_fields: []\n");
@@ -265,6 +277,186 @@ mod tests {
         assert!(crate::parse(SHORTEST).1.is_empty());
     }
 
+    /// Where a mapping stands in a file (at `@`), and keys without which it is nothing.
+    const AROUND: &[(&str, &str, &[&str])] = &[
+        ("The file", "@", &[]),
+        ("module", "module:\n  @", &["name: m", "table: queue"]),
+        (
+            "module.menu",
+            "module:\n  name: m\n  table: queue\n  menu:\n    @",
+            &[],
+        ),
+        (
+            "module.parent",
+            "module:\n  name: m\n  table: queue\n  parent:\n    @",
+            &["module: queue", "field: name"],
+        ),
+        ("fields[]", "fields:\n- @", &["name: x", "type: string"]),
+        (
+            "fields[].access",
+            "fields:\n- name: x\n  type: string\n  access:\n    @",
+            &[],
+        ),
+        (
+            "fields[].relation",
+            "fields:\n- name: x\n  type: select\n  relation:\n    @",
+            &["module: users"],
+        ),
+        (
+            "options[]",
+            "fields:\n- name: x\n  type: select\n  options:\n  - @",
+            &["value: m"],
+        ),
+        (
+            "computed_fields[]",
+            "computed_fields:\n- @",
+            &["name: x", "lambda: return 1;"],
+        ),
+        (
+            "ui.form_sections[]",
+            "ui:\n  form_sections:\n  - @",
+            &["fields: [name]"],
+        ),
+        ("filters[]", "filters:\n- @", &["field: owner"]),
+        (
+            "events[]",
+            "events:\n- @",
+            &["on: ticket.created", "lambda: log.info(1);"],
+        ),
+        (
+            "schedules[]",
+            "schedules:\n- @",
+            &["cron: 0 7 * * *", "lambda: log.info(1);"],
+        ),
+        (
+            "actions[]",
+            "actions:\n- @",
+            &["name: x", "lambda: log.info(1);"],
+        ),
+        ("views[]", "views:\n- @", &["name: x"]),
+        (
+            "tests[]",
+            "tests:\n- @",
+            &["name: x", "field: tickets", "expect: 1"],
+        ),
+    ];
+
+    /// What every example may refer to, unless it has the key itself.
+    const OTHERS: &[(&str, &str)] = &[
+        ("module:", "module: {name: m, table: queue}\n"),
+        ("fields:", "fields:\n"),
+        (
+            "computed_fields:",
+            "computed_fields: [{name: tickets, lambda: return 1;}]\n",
+        ),
+        ("hooks:", "hooks: {before_save: item.name = 1;}\n"),
+        (
+            "events:",
+            "events: [{on: ticket.created, lambda: log.info(1);}]\n",
+        ),
+        (
+            "schedules:",
+            "schedules: [{cron: 0 7 * * *, lambda: log.info(1);}]\n",
+        ),
+        (
+            "actions:",
+            "actions: [{name: close, lambda: log.info(1);}]\n",
+        ),
+    ];
+    const FIELDS: &str = "\
+- {name: name, type: string}
+- {name: owner, type: string, visible_when: item.name, required_when: item.name}
+- {name: due, type: date}
+";
+
+    /// Keys of which a mapping may have only one.
+    const ALTERNATIVES: &[&[&str]] = &[
+        &["table", "storage"],
+        &[
+            "field",
+            "hook",
+            "event",
+            "action",
+            "schedule",
+            "visible_when",
+            "required_when",
+            "lambda",
+        ],
+        &["expect", "expect_error", "expect_failures"],
+    ];
+
+    /// A file around the example of one key.
+    fn file_around(table: &Table, key: &keys::Key) -> String {
+        let braces = key
+            .example
+            .strip_prefix('{')
+            .and_then(|rest| rest.strip_suffix('}'));
+        let inner = braces.unwrap_or(key.example);
+        let mapping = format!("{}:\n  @", table.title);
+        let (around, others) = AROUND
+            .iter()
+            .find(|(title, ..)| *title == table.title)
+            .map_or((mapping.as_str(), &[][..]), |(_, around, others)| {
+                (*around, *others)
+            });
+        let written: Value = serde_yaml::from_str(key.example).unwrap();
+        let says = |name: &str| written.get(name).is_some();
+        let rest = others.iter().copied().filter(|other| {
+            let name = other.split(':').next().unwrap();
+            let group = ALTERNATIVES
+                .iter()
+                .find(|group| group.contains(&name) && table.title != "events[]");
+            !says(name) && !group.is_some_and(|group| group.iter().any(|name| says(name)))
+        });
+        let rest: Vec<&str> = rest.collect();
+        let lines = match braces {
+            Some(_) => {
+                let all: Vec<&str> = std::iter::once(inner).chain(rest).collect();
+                format!("{{{}}}", all.join(", "))
+            }
+            None => {
+                let column = around.lines().last().unwrap().find('@').unwrap();
+                let all: Vec<&str> = std::iter::once(inner).chain(rest).collect();
+                all.join(&format!("\n{}", " ".repeat(column)))
+            }
+        };
+        let mut file = around.replace('@', &lines);
+        file.push('\n');
+        if file.starts_with("fields:\n") {
+            file.push_str(FIELDS);
+        }
+        for (key, text) in OTHERS {
+            if !file.lines().any(|line| line.starts_with(key)) {
+                file.push_str(text);
+                if *key == "fields:" {
+                    file.push_str(FIELDS);
+                }
+            }
+        }
+        file
+    }
+
+    #[test]
+    fn every_key_has_an_example_that_loads() {
+        for table in keys::ALL {
+            for key in table.keys {
+                let file = file_around(table, key);
+                assert!(file.contains(&format!("{}:", key.name)), "{file}");
+                let (spec, findings) = crate::parse(&file);
+                let good = findings
+                    .iter()
+                    .all(|finding| finding.code == "not-supported-yet");
+                let report = crate::render_text("example.yaml", &file, &findings);
+                assert!(
+                    spec.is_some() && good,
+                    "{} {}:\n{file}\n{report}",
+                    table.title,
+                    key.name
+                );
+            }
+        }
+    }
+
     #[test]
     fn the_page_in_docs_is_this_one() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/modules/reference.md");
@@ -277,13 +469,13 @@ mod tests {
 
     #[test]
     fn words_of_the_tables_are_those_of_the_types() {
-        let spellings: Vec<&str> = crate::FieldType::SPELLINGS
-            .iter()
-            .map(|(word, _)| *word)
-            .collect();
-        assert_eq!(keys::FIELD_TYPES, spellings);
+        let written = keys::FIELD_TYPES.iter().map(|(word, _)| *word);
+        let known = crate::FieldType::SPELLINGS.iter().map(|(word, _)| *word);
+        assert!(written.eq(known));
         let hooks: Vec<&str> = keys::HOOKS.keys.iter().map(|key| key.name).collect();
         assert_eq!(hooks, crate::Hook::ALL.map(crate::Hook::as_str));
+        let calls = keys::CALLS.iter().map(|(call, _)| *call);
+        assert!(calls.eq(crate::ExpectedCall::NAMES));
     }
 
     #[test]

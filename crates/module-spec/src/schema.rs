@@ -30,12 +30,10 @@ fn table_schema(table: &Table) -> Value {
     let described = |key: &keys::Key| {
         let mut schema = shape_schema(key.shape);
         if let Some(object) = schema.as_object_mut() {
-            let not_yet = table.is_not_supported_yet(key.name);
-            let note = if not_yet {
-                " Not supported yet; this version ignores it."
-            } else {
-                ""
-            };
+            let note = table
+                .not_supported_yet(key.name)
+                .map(|instead| format!(" Not supported yet: {instead}."))
+                .unwrap_or_default();
             object.insert(
                 "description".to_owned(),
                 json!(format!("{}{note}", key.doc)),
@@ -53,6 +51,7 @@ fn table_schema(table: &Table) -> Value {
 }
 
 fn shape_schema(shape: Shape) -> Value {
+    let words: Vec<&str> = shape.words().iter().map(|(word, _)| *word).collect();
     let scalar = json!(["string", "number", "boolean"]);
     let reference =
         |table: &Table| json!({ "$ref": format!("#/$defs/{}", definition_name(table)) });
@@ -61,20 +60,31 @@ fn shape_schema(shape: Shape) -> Value {
         Shape::Identifier => {
             json!({ "type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_-]*$", "maxLength": 63 })
         }
-        Shape::FieldName | Shape::Lambda | Shape::Expression | Shape::Cron | Shape::Sql => {
+        Shape::FieldName
+        | Shape::ActionName
+        | Shape::Lambda
+        | Shape::Expression
+        | Shape::Cron
+        | Shape::Sql => {
             json!({ "type": "string" })
         }
         Shape::Pattern => json!({ "type": "string", "format": "regex" }),
         Shape::Boolean => json!({ "type": "boolean" }),
         Shape::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Shape::Number => json!({ "type": "number" }),
-        Shape::OneOf(words) => json!({ "enum": words }),
+        Shape::OneOf(_) => json!({ "enum": words }),
         Shape::Texts | Shape::FieldNames => json!({ "type": "array", "items": { "type": scalar } }),
         Shape::Events => {
-            let one = json!({ "enum": crate::spec::EventKind::SPELLINGS });
+            let one = json!({ "enum": words });
             json!({ "anyOf": [one, { "type": "array", "items": one }] })
         }
-        Shape::SomeOf(words) => json!({ "type": "array", "items": { "enum": words } }),
+        Shape::Event => {
+            let name = json!({ "enum": words });
+            let details =
+                json!({ "type": "object", "properties": { "name": name }, "required": ["name"] });
+            json!({ "anyOf": [name, details] })
+        }
+        Shape::SomeOf(_) => json!({ "type": "array", "items": { "enum": words } }),
         Shape::Any => json!({}),
         Shape::TextMap => json!({ "type": "object", "additionalProperties": { "type": scalar } }),
         Shape::Choices => {
@@ -83,6 +93,20 @@ fn shape_schema(shape: Shape) -> Value {
         Shape::Fixtures => {
             let rows = json!({ "type": "array", "items": { "type": "object" } });
             json!({ "anyOf": [rows, { "type": "object", "additionalProperties": rows }] })
+        }
+        Shape::Rows => json!({ "type": "array", "items": { "type": "object" } }),
+        Shape::RowsByModule => {
+            let rows = json!({ "type": "array", "items": { "type": "object" } });
+            json!({ "type": "object", "additionalProperties": rows })
+        }
+        Shape::Calls => {
+            let calls = json!({
+                "type": "object",
+                "propertyNames": { "enum": words },
+                "minProperties": 1,
+                "maxProperties": 1,
+            });
+            json!({ "type": "array", "items": { "anyOf": [{ "enum": words }, calls] } })
         }
         Shape::Mapping(table) => reference(table),
         Shape::List(table) => json!({ "type": "array", "items": reference(table) }),

@@ -13,7 +13,9 @@ pub use automation::{
 pub use field::{
     Choice, Field, FieldAccess, FieldName, FieldType, Lookup, ManagedColumn, SqlType, ValueKind,
 };
-pub use logic::{ComputedField, Expectation, Fixture, Hook, Hooks, TestCase, TestTarget};
+pub use logic::{
+    ComputedField, Expectation, ExpectedCall, Fixture, Hook, Hooks, TestCase, TestTarget,
+};
 pub use module::{Access, Features, Menu, ModuleSpec, Operation, Permissions, Portal, Storage};
 pub use screen::{
     Filter, FilterKind, FilterSource, FormSection, ListColumn, RowAction, SectionEntry, Sort,
@@ -30,4 +32,4 @@ macro_rules! getters {
 }
 pub(crate) use field::plain_text;
 pub(crate) use getters;
-pub(crate) use module::Place;
+pub(crate) use module::{Place, Places};

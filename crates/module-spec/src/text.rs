@@ -45,6 +45,19 @@ impl Text {
         &self.shown
     }
 
+    /// As it may stand in a file: [`Text::new`] reads the same text from it.
+    pub(crate) fn written(&self) -> String {
+        let Some(key) = &self.key else {
+            return self.shown.clone();
+        };
+        let short = format!("@{key}");
+        if Self::new(&short) == *self {
+            short
+        } else {
+            format!("{short}|{}", self.shown)
+        }
+    }
+
     /// The translation that `lookup` knows for the key, otherwise what [`Text::display`] says.
     pub fn resolve<'a>(&'a self, lookup: impl FnOnce(&str) -> Option<&'a str>) -> &'a str {
         self.key().and_then(lookup).unwrap_or(&self.shown)

@@ -5,8 +5,7 @@ mod automation;
 mod field;
 mod logic;
 mod screen;
-
-use std::collections::BTreeMap;
+mod test_case;
 
 use domain::identifier::SqlIdent;
 use domain::limits::LambdaLimits;
@@ -14,7 +13,7 @@ use domain::limits::LambdaLimits;
 use crate::keys;
 use crate::reader::Reader;
 use crate::spec::{
-    Access, Features, Field, FieldType, Menu, ModuleSpec, Operation, Permissions, Place, Portal,
+    Access, Features, Field, FieldType, Menu, ModuleSpec, Operation, Permissions, Places, Portal,
     Storage,
 };
 use crate::text::{Text, title_case};
@@ -36,11 +35,9 @@ pub(crate) fn module(document: &Reader<'_>) -> Option<ModuleSpec> {
     let mut places = Places::default();
 
     let mut fields = field::fields(document, managed, &mut places);
-    if managed
-        && !fields
-            .iter()
-            .any(|field| field.column.as_str() == "valid_id")
-    {
+    let is_status =
+        |field: &Field| field.column.as_str() == "valid_id" || field.name.as_str() == "valid_id";
+    if managed && !fields.iter().any(is_status) {
         fields.extend(status_field(fields.len()));
     }
     let computed_fields = logic::computed_fields(document, managed, &fields);
@@ -54,11 +51,19 @@ pub(crate) fn module(document: &Reader<'_>) -> Option<ModuleSpec> {
     let row_actions = screen::row_actions(ui.as_ref());
     let filters = screen::filters(document, &fields, &mut places);
     let hooks = logic::hooks(document);
-    let tests = logic::tests(document, &computed_fields, &hooks, &mut places);
     let events = automation::events(document, &mut places);
     let schedules = automation::schedules(document, &mut places);
     let actions = automation::actions(document, &mut places);
     let views = automation::views(document, &fields, &computed_fields, &mut places);
+    let testable = test_case::Testable {
+        fields: &fields,
+        computed: &computed_fields,
+        hooks: &hooks,
+        events: &events,
+        actions: &actions,
+        schedules: &schedules,
+    };
+    let tests = test_case::tests(document, testable, &mut places);
     let limits = limits(document);
 
     let module = module?;
@@ -128,15 +133,12 @@ pub(crate) fn module(document: &Reader<'_>) -> Option<ModuleSpec> {
         views,
         tests,
         limits,
-        places: places.0,
+        places,
     })
 }
 
-/// Places of what a later stage may find fault with: it knows the catalogue.
-#[derive(Debug, Default)]
-pub(crate) struct Places(BTreeMap<String, Place>);
-
 impl Places {
+    /// Keeps the places of what a later stage, which knows the catalogue, may find fault with.
     fn note(&mut self, reader: &Reader<'_>, keys: &[&str]) {
         self.0.insert(reader.path.clone(), reader.place);
         for key in keys.iter().filter(|key| reader.has(key)) {
@@ -297,7 +299,7 @@ fn limits(document: &Reader<'_>) -> LambdaLimits {
 }
 
 /// Every managed table has `valid_id`, so that records can be disabled; the file need not say so.
-fn status_field(index: usize) -> Option<Field> {
+pub(crate) fn status_field(index: usize) -> Option<Field> {
     let column: SqlIdent = "valid_id".parse().ok()?;
     let lookup = crate::spec::Lookup {
         table: "valid".parse().ok()?,
@@ -340,7 +342,6 @@ fn status_field(index: usize) -> Option<Field> {
         access: crate::spec::FieldAccess::default(),
         relation: None,
         indexed: false,
-        encrypted: false,
         precision: None,
         visible_when: None,
         required_when: None,

@@ -54,7 +54,8 @@ fn what_the_author_is_told() {
     let documented: std::collections::BTreeSet<String> = section
         .lines()
         .filter_map(|line| {
-            line.strip_prefix("| `")?
+            line.split_once("</a>`")?
+                .1
                 .split('`')
                 .next()
                 .map(ToOwned::to_owned)

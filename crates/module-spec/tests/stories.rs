@@ -1,7 +1,8 @@
 //! Whole files: what comes out of good ones.
 
 use domain::diagnostic::Diagnostic;
-use module_spec::{FieldType, ListColumn, ModuleSpec, SqlType, parse};
+use module_spec::{Expectation, FieldType, ListColumn, ModuleSpec, SqlType, TestTarget, parse};
+use serde_json::Value;
 
 const LAPTOP: &str = "\
 module:
@@ -312,7 +313,12 @@ views:
     let price = spec.field("price").unwrap();
     assert_eq!(price.precision(), Some(2));
     let expression = price.visible_when().unwrap();
-    assert_eq!(expression.source(), "return (item.company > 0 // yes\n);");
+    assert_eq!(
+        expression.source(),
+        "return (item.company > 0 // yes\n) ?? null;"
+    );
+    assert_eq!(expression.expression(), Some("item.company > 0 // yes"));
+    assert_eq!(spec.actions()[0].lambda().expression(), None);
     assert_eq!(expression.position(1, 9), (7, 17));
     assert_eq!(expression.position(1, 14), (7, 22));
     let users = spec.field("users").unwrap();
@@ -333,4 +339,127 @@ views:
             "actions[0].lambda"
         ]
     );
+}
+
+#[test]
+fn tests_say_what_runs_and_what_is_expected() {
+    let source = "
+module: {name: laptop, storage: managed}
+fields:
+- {name: serial, type: string, visible_when: item.a, required_when: item.b}
+hooks: {before_save: fail('serial')}
+events:
+- {on: [ticket.created, article.added], lambda: return 1}
+schedules:
+- {cron: 0 7 * * *, lambda: return 1}
+- {cron: 0 8 * * *, lambda: return 2}
+- {cron: 0 8 * * *, lambda: return 3}
+actions:
+- {name: retire, lambda: return 1}
+tests:
+- {name: event, event: ticket.created, item: {id: 1}, expect_effects: []}
+- {name: event with more, event: {name: article.added, by: ann}, expect: 1}
+- name: action
+  action: retire
+  items: [{id: 1}, {id: 2}]
+  input: {why: old}
+  records: {laptop: [{id: 1}]}
+  tickets: [{id: 12}]
+  expect: null
+  expect_effects:
+  - records.update: [laptop, 1, {state: retired}]
+  - notify: {to: ann}
+  - queue
+- {name: schedule, schedule: 0 7 * * *, expect: 1}
+- {name: schedule by its place, schedule: 'schedules[2]', expect: 3}
+- {name: shown, visible_when: serial, expect: true}
+- {name: needed, required_when: serial, expect: false}
+- {name: hook, hook: before_save, expect_failures: {serial: missing, '': whole}}
+";
+    let (spec, findings) = parse(source);
+    assert!(
+        findings
+            .iter()
+            .all(|finding| finding.code == "not-supported-yet"),
+        "{findings:#?}"
+    );
+    let spec = spec.unwrap();
+    let tests = spec.tests();
+    assert!(tests[0].outcome().is_none() && tests[0].effects().unwrap().is_empty());
+    match tests[1].target() {
+        TestTarget::Event { kind, details } => {
+            assert_eq!(
+                (kind.as_str(), &details["by"]),
+                ("article.added", &"ann".into())
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    let action = &tests[2];
+    assert_eq!(action.outcome(), Some(&Expectation::Value(Value::Null)));
+    assert_eq!((action.items().len(), action.input().len()), (2, 1));
+    assert_eq!(action.records()[0].0, "laptop");
+    assert_eq!(action.tickets().len(), 1);
+    let calls: Vec<(&str, usize)> = action
+        .effects()
+        .unwrap()
+        .iter()
+        .map(|call| (call.name(), call.arguments().len()))
+        .collect();
+    assert_eq!(calls, [("records.update", 3), ("notify", 1), ("queue", 0)]);
+    for (test, index) in [(3, 0), (4, 2)] {
+        let target = tests[test].target();
+        assert!(
+            matches!(target, TestTarget::Schedule(at) if *at == index),
+            "{target:?}"
+        );
+    }
+    assert!(
+        matches!(tests[5].target(), TestTarget::VisibleWhen(name) if name.as_str() == "serial")
+    );
+    assert!(matches!(tests[6].target(), TestTarget::RequiredWhen(_)));
+    assert_eq!(
+        tests[7].failures().unwrap()[1],
+        (String::new(), "whole".to_owned())
+    );
+}
+
+#[test]
+fn other_code_stands_at_the_same_places() {
+    let source = "
+module: {name: laptop, storage: managed}
+fields:
+- {name: serial, type: string, visible_when: item.a}
+computed_fields:
+- {name: a, lambda: return 1}
+hooks: {before_save: return 2}
+events: [{on: record.saved, when: item.b, lambda: return 3}]
+schedules: [{cron: 0 7 * * *, lambda: return 4}]
+actions: [{name: b, lambda: return 5}]
+tests: [{name: c, lambda: return 6, expect: 6}]
+";
+    let spec = parse(source).0.unwrap();
+    let mut seen = Vec::new();
+    let other = spec.with_code(|lambda| {
+        seen.push(lambda.path().to_owned());
+        (lambda.path() != "hooks.before_save").then(|| format!("/**/{}", lambda.source()))
+    });
+    let paths: Vec<&str> = spec.lambdas().map(module_spec::Lambda::path).collect();
+    assert_eq!(
+        (seen.len(), seen),
+        (8, paths.iter().map(|path| (*path).to_owned()).collect())
+    );
+    for (before, after) in spec.lambdas().zip(other.lambdas()) {
+        assert_eq!(
+            (before.path(), before.position(1, 1)),
+            (after.path(), after.position(1, 1))
+        );
+        let changed = after.source().starts_with("/**/");
+        assert_eq!(
+            changed,
+            before.path() != "hooks.before_save",
+            "{}",
+            before.path()
+        );
+    }
 }

@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tenant-crd", &["domain"]),
     ("tenant-database", &["domain"]),
     ("module-engine", &["module-spec", "domain"]),
+    ("lambda-coverage", &["module-spec"]),
     (
         "control-plane",
         &[
@@ -49,6 +50,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "tenant-database",
             "module-spec",
             "module-engine",
+            "lambda-coverage",
             "service-kit",
             "domain",
         ],

@@ -8,7 +8,7 @@ use domain::diagnostic::{Diagnostic, Severity};
 use domain::digest::Sha256Digest;
 use domain::id::ModuleVersionId;
 use domain::name::ModuleName;
-use module_spec::{Change, ChangeKind, ModuleSpec};
+use module_spec::{Change, ModuleSpec};
 use service_kit::Chain;
 use sqlx::PgConnection;
 
@@ -166,7 +166,7 @@ async fn run(
         let changes = changes_from(&base, spec);
         let losses: Vec<Change> = changes
             .iter()
-            .filter(|change| loses_data(change))
+            .filter(|change| change.stored)
             .cloned()
             .collect();
         if !losses.is_empty() && base.owns_data(spec) && upload.data == DataLoss::Refuse {
@@ -346,18 +346,6 @@ fn changes_from(base: &Base, new: &ModuleSpec) -> Vec<Change> {
     match &base.last_spec {
         Some(old) => module_spec::diff(old, new),
         None => Vec::new(),
-    }
-}
-
-/// Whether a change of a managed table drops values or makes some that are there impossible. Stricter forms alone
-/// (a required field, fewer choices) leave what is stored as it is.
-fn loses_data(change: &Change) -> bool {
-    match change.kind {
-        ChangeKind::Destructive => true,
-        ChangeKind::Narrowing => [".type", ".unique", ".max_length"]
-            .iter()
-            .any(|key| change.path.ends_with(key)),
-        ChangeKind::Additive | ChangeKind::Cosmetic => false,
     }
 }
 

@@ -5,6 +5,7 @@ mod files;
 mod history;
 mod new;
 mod parallel;
+mod pieces;
 mod push;
 mod run;
 pub(super) mod sandbox;

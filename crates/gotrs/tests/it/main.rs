@@ -5,6 +5,7 @@
     reason = "a test that cannot go on says so by ending"
 )]
 
+mod coverage;
 mod data;
 mod language_server;
 mod module_new;

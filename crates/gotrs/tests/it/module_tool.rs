@@ -328,3 +328,255 @@ fn one_check_finds_wrong_values_and_wrong_code() {
         "the file's line: {said}"
     );
 }
+
+const PARTLY: &str = "\
+module: {name: desk, storage: managed}
+fields:
+  - {name: title, type: string}
+computed_fields:
+  - name: state
+    lambda: |
+      if (item.title === 'gone')
+        return 'gone';
+      const days = item.days > 1 ? item.days + ' days' : 'today';
+      return days;
+hooks:
+  before_save: |
+    if (!item.title) fail('title', 'is missing');
+tests:
+  - {name: today, field: state, item: {title: a, days: 0}, expect: today}
+";
+
+#[test]
+fn coverage_names_the_lines_of_the_file_that_no_test_ran() {
+    let folder = folder_with(PARTLY);
+    let test = |arguments: &[&str]| {
+        let mut all = vec!["module", "test", "laptop.yaml", "--coverage"];
+        all.extend_from_slice(arguments);
+        ended(folder.path(), &all)
+    };
+    let (code, out, err) = test(&[]);
+    assert_eq!(code, 0, "{out}{err}");
+    let table: Vec<&str> = out
+        .lines()
+        .skip_while(|line| !line.starts_with("Lines of lambdas"))
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .collect();
+    assert_eq!(
+        table,
+        [
+            "  laptop.yaml              60.0 %  3 of 5",
+            "    computed field state   75.0 %  3 of 4      not 8; partly 9",
+            "    hook before_save        0.0 %  0 of 1      not 13",
+        ],
+        "{out}"
+    );
+
+    let (code, out, _) = test(&["--fail-under", "60.1", "--coverage-file", "lcov.info"]);
+    assert_eq!(code, 1, "{out}");
+    assert!(
+        out.contains("the tests ran 3 of 5 lines of lambdas: 60 % is less than 60.1 %"),
+        "{out}"
+    );
+    let written = std::fs::read_to_string(folder.path().join("lcov.info")).unwrap();
+    let expected = "TN:\nSF:laptop.yaml\nFN:7,computed field state\nFN:13,hook before_save\n\
+                    FNDA:1,computed field state\nFNDA:0,hook before_save\nFNF:2\nFNH:1\n\
+                    DA:7,1\nDA:8,0\nDA:9,1\nDA:10,1\nDA:13,0\nLF:5\nLH:3\nend_of_record\n";
+    assert_eq!(written, expected);
+
+    let (code, out, _) = test(&[
+        "--fail-under",
+        "60",
+        "--output",
+        "json",
+        "--coverage-file",
+        "c.json",
+        "--coverage-format",
+        "json",
+    ]);
+    let document: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &document["ok"]), (0, &true.into()), "{out}");
+    let coverage = &document["coverage"];
+    assert_eq!(
+        coverage["lines"],
+        serde_json::json!({"total": 5, "covered": 3, "percent": 60.0})
+    );
+    let line = &coverage["files"][0]["lambdas"][0]["each"][2];
+    assert_eq!(
+        *line,
+        serde_json::json!({"line": 9, "runs": 1, "missed_columns": [36]})
+    );
+    let written = std::fs::read_to_string(folder.path().join("c.json")).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), *coverage);
+
+    let (code, out, _) = test(&["--fail-under", "80", "--output", "json"]);
+    let document: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &document["ok"]), (1, &false.into()), "{out}");
+
+    for arguments in [&["--fail-under", "101"][..], &["--coverage-format", "json"]] {
+        let (code, _, err) = test(arguments);
+        assert_eq!(code, 2, "{arguments:?}: {err}");
+    }
+    let (code, _, err) = ended(
+        folder.path(),
+        &["module", "test", "laptop.yaml", "--fail-under", "8"],
+    );
+    assert_eq!((code, err.contains("--coverage")), (2, true), "{err}");
+
+    // How tests end is not told by the code with counters: places are those of the file.
+    let folder = folder_with(&PARTLY.replace("{title: a, days: 0}", "null"));
+    let wrong = PARTLY.replace("item.title === 'gone'", "item.title.first.letter");
+    std::fs::write(folder.path().join("laptop.yaml"), wrong).unwrap();
+    let arguments = ["module", "test", "laptop.yaml"];
+    let (_, plain, _) = ended(folder.path(), &arguments);
+    let (code, out, _) = ended(folder.path(), &[&arguments[..], &["--coverage"]].concat());
+    let thrown = |out: &str| {
+        out.lines()
+            .find(|line| line.contains("thrown at"))
+            .map(str::to_owned)
+    };
+    assert_eq!((code, thrown(&plain)), (1, thrown(&out)), "{out}");
+    assert!(
+        thrown(&out).is_some_and(|line| line.contains("laptop.yaml:7:")),
+        "{out}"
+    );
+}
+
+const ACTING: &str = "\
+module: {name: desk, storage: managed}
+fields:
+  - {name: title, type: string, visible_when: item.open}
+events:
+  - on: ticket.created
+    when: item.urgent
+    lambda: |
+      tickets.update(item.id, {state: event.state});
+      return 'moved';
+schedules:
+  - cron: 0 7 * * *
+    lambda: |
+      return [schedule, user, records('desk').find({where: {title: 'a'}}).length];
+actions:
+  - name: tell
+    scope: selection
+    lambda: |
+      for (const one of items) notify({to: 'ann', subject: one.title, text: input.text});
+      return items.length;
+tests:
+  - name: an urgent ticket
+    event: {name: ticket.created, state: open}
+    item: {id: 7, urgent: true}
+    tickets: [{id: 7}]
+    expect_effects: [tickets.update: [7, {state: open}]]
+";
+
+#[test]
+fn every_kind_of_lambda_can_be_tried_out() {
+    let folder = folder_with(ACTING);
+    let run = |arguments: &[&str]| {
+        let mut all = vec!["module", "run", "laptop.yaml"];
+        all.extend_from_slice(arguments);
+        ended(folder.path(), &all)
+    };
+    std::fs::write(folder.path().join("tickets.json"), "[{\"id\": 7}]").unwrap();
+    let urgent = "{\"id\": 7, \"urgent\": true}";
+    let calm = "{\"id\": 7}";
+    let open = "{\"state\": \"open\"}";
+    let given = ["--tickets", "@tickets.json", "--event", open, "--item"];
+    let of = |name: &'static str, item: &'static str| {
+        [&["--lambda", name][..], &given, &[item]].concat()
+    };
+    for (arguments, text) in [
+        (
+            of("ticket.created", urgent),
+            "does    tickets.update(7, {\"state\":\"open\"})",
+        ),
+        (
+            of("ticket.created", calm),
+            "value   nothing ran: no `when` holds",
+        ),
+        (of("events[0].lambda", calm), "value   \"moved\""),
+        (of("events[0].when", urgent), "value   true"),
+        (of("events[0].when", calm), "value   false"),
+        (vec!["--lambda", "an urgent ticket"], "value   \"moved\""),
+        (
+            vec![
+                "--lambda",
+                "fields[0].visible_when",
+                "--item",
+                "{\"open\": 1}",
+            ],
+            "value   true",
+        ),
+        (
+            vec![
+                "--lambda",
+                "tell",
+                "--item",
+                "{\"title\": \"a\"}",
+                "--input",
+                "{\"text\": \"b\"}",
+            ],
+            "does    notify({\"to\":[\"ann\"],\"subject\":\"a\",\"text\":\"b\",\"ticket\":null})",
+        ),
+        (
+            vec![
+                "--lambda",
+                "0 7 * * *",
+                "--records",
+                "{\"desk\": [{\"title\": \"a\"}]}",
+            ],
+            "reads   records(\"desk\").find({\"where\":{\"title\":{\"eq\":\"a\"}},\"order\":[],\"limit\":null})",
+        ),
+        (vec!["--lambda", "schedules[0].lambda"], "1 of 50 effects"),
+    ] {
+        let (code, out, err) = run(&arguments);
+        assert_eq!(
+            (code, out.contains(text)),
+            (0, true),
+            "{arguments:?}: {out}{err}"
+        );
+    }
+    let arguments = [
+        "--lambda",
+        "actions[0].lambda",
+        "--items",
+        "[{\"title\": \"a\"}, {\"title\": \"b\"}]",
+        "--input",
+        "{\"text\": \"c\"}",
+        "--output",
+        "json",
+    ];
+    let (code, out, _) = run(&arguments);
+    let document: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &document["value"]), (0, &2.into()), "{out}");
+    let effect = &document["effects"][1];
+    assert_eq!(
+        (&effect["call"], &effect["arguments"][0]["subject"]),
+        (&"notify".into(), &"b".into())
+    );
+
+    // What there is, by the name or path that runs it.
+    let (code, _, err) = run(&[]);
+    for text in [
+        "the actions tell",
+        "the schedules 0 7 * * *",
+        "the events ticket.created (events[0].lambda)",
+        "the conditions of events ticket.created (events[0].when)",
+        "the visible_when of title (fields[0].visible_when)",
+        "the tests \"an urgent ticket\"",
+    ] {
+        assert_eq!((code, err.contains(text)), (2, true), "{text}: {err}");
+    }
+    for (flag, value) in [
+        ("--items", "{}"),
+        ("--input", "[]"),
+        ("--event", "1"),
+        ("--records", "{\"desk\": 1}"),
+        ("--tickets", "{}"),
+    ] {
+        let (code, _, err) = run(&["--lambda", "tell", flag, value]);
+        assert_eq!((code, err.contains(flag)), (2, true), "{flag}: {err}");
+    }
+}

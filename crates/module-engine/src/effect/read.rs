@@ -325,6 +325,59 @@ mod tests {
     }
 
     #[test]
+    fn each_effect_can_be_written_as_its_call() {
+        for (effect, args, shown) in [
+            (
+                "records.find",
+                json!([{"where": {"a": 1, "b": {"gt": 2, "lt": 9}}, "order": "-id", "limit": 2}]),
+                r#"records("laptop").find({"where":{"a":{"eq":1},"b":{"gt":2,"lt":9}},"order":["-id"],"limit":2})"#,
+            ),
+            ("records.get", json!(["7"]), r#"records("laptop").get(7)"#),
+            (
+                "records.get",
+                json!(["007"]),
+                r#"records("laptop").get("007")"#,
+            ),
+            (
+                "records.create",
+                json!([{"a": 1}]),
+                r#"records("laptop").create({"a":1})"#,
+            ),
+            (
+                "records.update",
+                json!([7, {"a": 1}]),
+                r#"records("laptop").update(7, {"a":1})"#,
+            ),
+            ("tickets.get", json!(["12"]), "tickets.get(12)"),
+            (
+                "tickets.update",
+                json!([12, {"state": "open"}]),
+                r#"tickets.update(12, {"state":"open"})"#,
+            ),
+            (
+                "tickets.addNote",
+                json!([12, "a"]),
+                r#"tickets.addNote(12, {"subject":"Note","text":"a","visible_to_customer":false})"#,
+            ),
+            (
+                "notify",
+                json!([{"to": ["ann", "group: b"], "subject": "a", "text": "b", "ticket": 3}]),
+                r#"notify({"to":["ann","group:b"],"subject":"a","text":"b","ticket":3})"#,
+            ),
+            (
+                "queue",
+                json!(["a.b"]),
+                r#"queue("a.b", {}, {"delay_seconds":0})"#,
+            ),
+        ] {
+            let found = check(effect, &args).unwrap();
+            assert_eq!(found.to_string(), shown);
+            let reads = matches!(effect, "records.find" | "records.get" | "tickets.get");
+            assert_eq!(found.only_reads(), reads, "{effect}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_said_in_the_words_of_the_author() {
         for (effect, args, message) in [
             (

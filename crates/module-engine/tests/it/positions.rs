@@ -164,3 +164,49 @@ fn a_lambda_in_quotes_has_places_too() {
     assert_eq!(position.line, 5);
     assert!((27..=55).contains(&position.column), "{position}");
 }
+
+/// Conditions are expressions; what only becomes valid by the brackets around them is none.
+#[test]
+fn a_condition_is_one_expression() {
+    let check = |condition: &str| {
+        let source = format!(
+            "module: {{name: m, storage: managed}}\nfields:\n- name: a\n  type: string\n  visible_when: |\n    {condition}\n"
+        );
+        let spec = module_spec::parse(&source).0.unwrap();
+        match CompiledModule::compile(&ENGINE, Arc::new(spec)) {
+            Ok(_) => None,
+            Err(findings) => Some((
+                findings.len(),
+                findings[0].line,
+                findings[0].message.clone(),
+            )),
+        }
+    };
+    for good in [
+        "{}",
+        "{a: 1}.a",
+        "(item.a)",
+        "item.a, item.b",
+        "item.a // why",
+        "[1].includes(item.a)",
+        "() => 1",
+        "function () { return 1 }",
+    ] {
+        assert_eq!(check(good), None, "{good}");
+    }
+    for bad in [
+        "item.a); log.info('x'); (item.b",
+        "item.a); [(item.b)][0]; (1",
+    ] {
+        let found = check(bad);
+        let message = "this condition is more than one expression".to_owned();
+        assert_eq!(found, Some((1, 6, message)), "{bad}");
+    }
+    for bad in ["...item.a", "item.a +", "if (item.a) 1", "item.a,,item.b"] {
+        let (count, line, message) = check(bad).unwrap();
+        assert!(
+            count == 1 && line == 6 && message.starts_with("this lambda is not valid JavaScript"),
+            "{bad}: {line} {message}"
+        );
+    }
+}

@@ -1,10 +1,10 @@
 //! What could be written at the cursor.
 
-use super::outline::{Cursor, CursorKind, Outline, outline};
+use super::outline::{Cursor, CursorKind, Outline, outline, word_start};
 use super::{
     Completion, CompletionKind, Markdown, Position, Range, TextEdit, character_column, utf16_column,
 };
-use crate::keys::{COMPUTED_FIELD, FIELD, Key, Shape, Table};
+use crate::keys::{ACTION, COMPUTED_FIELD, FIELD, Key, Shape, Table};
 use crate::lines::lines;
 use crate::reference::shape_text;
 
@@ -49,8 +49,11 @@ pub fn complete(source: &str, position: Position) -> Vec<Completion> {
         }
         CursorKind::Value { shape, item } => list.values(shape, item, &outline),
         CursorKind::Code => {
-            let before: String = line.chars().take(cursor.start).collect();
+            let letters: Vec<char> = line.chars().collect();
+            let start = word_start(&letters, column);
+            let before: String = letters.iter().take(start).collect();
             if before.ends_with("item.") {
+                list.range = range(line, position, Cursor { start, ..cursor }, column);
                 list.fields(&outline, &[&FIELD, &COMPUTED_FIELD]);
             }
         }
@@ -116,28 +119,31 @@ impl List {
 
     fn values(&mut self, shape: Shape, item: bool, outline: &Outline) {
         match (shape, item) {
-            (Shape::OneOf(words), false) | (Shape::SomeOf(words), true) => {
-                for word in words {
-                    self.word(word);
+            (Shape::OneOf(_) | Shape::Event, false)
+            | (Shape::SomeOf(_) | Shape::Calls, true)
+            | (Shape::Events, _) => {
+                for (word, about) in shape.words() {
+                    self.word(word, about.trim());
                 }
             }
             (Shape::Boolean, false) => {
-                self.word("true");
-                self.word("false");
+                self.word("true", "");
+                self.word("false", "");
             }
             (Shape::FieldName, false) | (Shape::FieldNames, true) => {
                 self.fields(outline, &[&FIELD, &COMPUTED_FIELD]);
             }
+            (Shape::ActionName, false) => self.fields(outline, &[&ACTION]),
             _ => {}
         }
     }
 
-    fn word(&mut self, word: &str) {
-        let about = (String::new(), String::new());
+    fn word(&mut self, word: &str, about: &str) {
+        let about = (String::new(), about.to_owned());
         self.add(CompletionKind::Word, word, word.to_owned(), about);
     }
 
-    /// The names of fields that the file has at the moment.
+    /// The names of fields, or of what else is called by a name, that the file has at the moment.
     fn fields(&mut self, outline: &Outline, of: &[&'static Table]) {
         for mapping in &outline.mappings {
             let is_field = mapping
@@ -148,7 +154,11 @@ impl List {
                 token.value.as_ref().map(|(text, _)| text.as_str())
             };
             if let (true, Some(name)) = (is_field, value("name")) {
-                let detail = value("type").unwrap_or("computed").to_owned();
+                let is_action = mapping
+                    .table
+                    .is_some_and(|table| std::ptr::eq(table, &raw const ACTION));
+                let otherwise = if is_action { "action" } else { "computed" };
+                let detail = value("type").unwrap_or(otherwise).to_owned();
                 let label = value("label").unwrap_or("").to_owned();
                 self.add(
                     CompletionKind::Field,

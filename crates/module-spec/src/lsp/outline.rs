@@ -379,7 +379,7 @@ impl Scan {
             return;
         };
         let kind = match shape {
-            Shape::Lambda => CursorKind::Code,
+            Shape::Lambda | Shape::Expression => CursorKind::Code,
             shape => CursorKind::Value { shape, item },
         };
         self.set_cursor(kind, start);
@@ -406,16 +406,13 @@ impl Scan {
             Some(Frame::Mapping {
                 indent: own,
                 mapping,
-            }) => {
-                let last = self.last_key(mapping);
-                let is_open = last.is_some_and(|owner| self.value_of(owner).is_none());
-                if own < indent && is_open {
-                    let shape = last.and_then(|owner| self.shape_of(owner));
+            }) => match self.open_key(mapping).filter(|_| own < indent) {
+                Some(owner) => {
+                    let shape = self.shape_of(owner);
                     (shape.and_then(|shape| table_below(shape, false)), None)
-                } else {
-                    (self.table_of(mapping), Some(mapping))
                 }
-            }
+                None => (self.table_of(mapping), Some(mapping)),
+            },
         };
         self.set_cursor(CursorKind::Key { table, mapping }, start);
     }
@@ -442,14 +439,12 @@ impl Scan {
             Some(Frame::Mapping {
                 indent: own,
                 mapping,
-            }) => {
-                let last = self.last_key(mapping);
-                let is_open = last.is_some_and(|owner| self.value_of(owner).is_none());
-                if own == indent || !is_open {
-                    return mapping;
-                }
-                last.and_then(|owner| table_below(self.shape_of(owner)?, false))
-            }
+            }) => match self.open_key(mapping).filter(|_| own != indent) {
+                Some(owner) => self
+                    .shape_of(owner)
+                    .and_then(|shape| table_below(shape, false)),
+                None => return mapping,
+            },
             Some(Frame::Item { owner, .. }) => {
                 owner.and_then(|owner| table_below(self.shape_of(owner)?, true))
             }
@@ -481,9 +476,11 @@ impl Scan {
         Some(mapping.table?.key(name)?.shape)
     }
 
-    fn value_of(&self, (mapping, key): Owner) -> Option<&(String, Span)> {
-        let mapping = self.outline.mappings.get(mapping)?;
-        mapping.keys.get(key)?.value.as_ref()
+    /// The last key of a mapping, while nothing stands behind it yet.
+    fn open_key(&self, mapping: usize) -> Option<Owner> {
+        let (_, key) = self.last_key(mapping)?;
+        let token = self.outline.mappings.get(mapping)?.keys.get(key)?;
+        token.value.is_none().then_some((mapping, key))
     }
 
     fn last_key(&self, mapping: usize) -> Option<Owner> {
@@ -546,7 +543,7 @@ fn skip_properties(line: &[char], mut at: usize) -> usize {
 }
 
 /// The first character of the word that ends at `column`.
-fn word_start(line: &[char], column: usize) -> usize {
+pub(super) fn word_start(line: &[char], column: usize) -> usize {
     let column = column.min(line.len());
     let word = line
         .iter()

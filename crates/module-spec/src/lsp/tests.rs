@@ -67,7 +67,28 @@ fn values_are_offered_where_they_are_known() {
         ("fields:\n- {name: a, required: t¦}", "true"),
         ("permissions: [view, ¦]", "delete"),
         ("permissions:\n- ¦", "delete"),
+        ("events:\n- on: ¦", "ticket.created"),
+        ("events:\n- on: ticket.cr¦\n", "ticket.created"),
+        ("events:\n- on: [ticket.created, ¦]\n", "record.saved"),
+        ("events:\n- on:\n  - ¦\n", "article.added"),
+        ("tests:\n- {name: a, event: art¦", "article.added"),
+        (
+            "tests:\n- name: a\n  expect_effects:\n  - ti¦",
+            "tickets.update",
+        ),
+        (
+            "actions:\n- {name: retire, lambda: return 1}\ntests:\n- name: a\n  action: ¦",
+            "retire",
+        ),
         (&format!("{fields}module:\n  default_sort: ¦"), "serial"),
+        (
+            &format!("computed_fields:\n- {{name: c, lambda: return item.s¦}}\n{fields}"),
+            "serial",
+        ),
+        (
+            &format!("{fields}- name: c\n  visible_when: item.¦\n"),
+            "ort",
+        ),
         (&format!("{fields}ui:\n  list_columns: [ort, ¦"), "serial"),
         (&format!("{fields}ui:\n  list_columns:\n  - ¦"), "ort"),
         (
@@ -105,16 +126,78 @@ fn a_proposal_replaces_the_word_that_is_being_written() {
 fn hover_explains_keys_and_values() {
     for (text, expected) in [
         ("module:\n  na¦me: m\n", "**name** (required)"),
-        ("module: {storage: man¦aged", "**storage**"),
-        ("fields:\n- type: st¦ring\n", "**type**"),
+        ("module: {stor¦age: managed", "**storage**"),
+        ("module: {storage: man¦aged", "`managed`: "),
+        (
+            "fields:\n- type: st¦ring\n",
+            "`string`: One line of text.\n\n**type** (required)",
+        ),
+        ("fields:\n- {name: a, type: da¦te}\n", "`date`: A day."),
+        (
+            "events:\n- on: ticket.cre¦ated\n",
+            "`ticket.created`: A ticket was opened.",
+        ),
+        (
+            "events:\n- on: [record.saved, ticket.cre¦ated]\n",
+            "`ticket.created`: ",
+        ),
+        (
+            "permissions:\n- view\n- up¦date\n",
+            "`update`: Change records.",
+        ),
+        ("permissions: [¦view]", "`view`: See records."),
     ] {
         let (source, position) = cursor(text);
-        let found = hover(&source, position).unwrap();
+        let found = hover(&source, position, None).unwrap();
         assert!(found.contents.value.starts_with(expected), "{found:?}");
         assert!(found.range.start <= position && position <= found.range.end);
     }
     let (source, position) = cursor("module:\n  unknown¦: m\n");
-    assert_eq!(hover(&source, position), None);
+    assert_eq!(hover(&source, position, None), None);
+    let (source, position) = cursor("permissions: [view, no¦thing]");
+    assert_eq!(hover(&source, position, None), None);
+    let (source, position) = cursor("even¦ts: []");
+    let text = hover(&source, position, None).unwrap().contents.value;
+    assert!(
+        text.ends_with("Not supported yet: this version never runs them."),
+        "{text}"
+    );
+}
+
+#[test]
+fn links_lead_to_anchors_that_exist() {
+    let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/modules");
+    let page = |name: &str| std::fs::read_to_string(docs.join(name)).unwrap();
+    let (reference, codes) = (page("reference.md"), page("diagnostics.md"));
+    let has = |page: &str, anchor: &str| page.contains(&format!("<a id=\"{anchor}\"></a>"));
+    let mut anchors = std::collections::BTreeSet::new();
+    for table in crate::keys::ALL {
+        for key in table.keys {
+            let anchor = table.anchor(key.name);
+            assert!(has(&reference, &anchor), "{anchor}");
+            assert!(anchors.insert(anchor), "twice: {}", key.name);
+        }
+    }
+    let (source, position) = cursor("module:\n  name: m\nfields:\n- t¦ype: strng\n");
+    let text = hover(&source, position, Some("https://docs.example/m"))
+        .unwrap()
+        .contents
+        .value;
+    assert!(
+        text.ends_with("[Reference](https://docs.example/m/reference.md#fields-type)"),
+        "{text}"
+    );
+    for finding in diagnostics(
+        &source,
+        &crate::parse(&source).1,
+        Some("https://docs.example/m"),
+    ) {
+        let href = finding.code_description.unwrap().href;
+        let anchor = href
+            .strip_prefix("https://docs.example/m/diagnostics.md#")
+            .unwrap();
+        assert!(has(&codes, anchor), "{href}");
+    }
 }
 
 #[test]
@@ -122,7 +205,7 @@ fn findings_have_ranges_in_utf16_units() {
     let source =
         "module: {name: m, storage: managed}\nfields:\n- {label: \"𝄞ü\", name: a, type: strng}\n";
     let (_, findings) = crate::parse(source);
-    let shown = diagnostics(source, &findings, "https://docs.example/diagnostics");
+    let shown = diagnostics(source, &findings, Some("https://docs.example"));
     let json = serde_json::to_value(&shown[0]).unwrap();
     assert_eq!(
         json["range"],
@@ -134,8 +217,10 @@ fn findings_have_ranges_in_utf16_units() {
     );
     assert_eq!(
         json["codeDescription"]["href"],
-        "https://docs.example/diagnostics#unknown-type"
+        "https://docs.example/diagnostics.md#unknown-type"
     );
+    let plain = serde_json::to_value(&diagnostics(source, &findings, None)[0]).unwrap();
+    assert_eq!(plain.get("codeDescription"), None);
     assert_eq!(json["data"]["path"], "fields[0].type");
 }
 
@@ -151,6 +236,8 @@ proptest::proptest! {
             let range = proposal.text_edit.range;
             assert!(range.start <= range.end && range.end.line == line);
         }
-        hover(&text, position);
+        if let Some(found) = hover(&text, position, Some("x")) {
+            assert!(found.range.start <= found.range.end && found.range.end.line == line);
+        }
     }
 }

@@ -44,21 +44,27 @@ getters!(Relation {
 
 /// A word of the format and its enum.
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$about:meta])* $variant:ident = $word:literal,)+ }) => {
+    ($(#[$doc:meta])* $name:ident { $(#[doc = $about:literal] $variant:ident = $word:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-        pub enum $name { $($(#[$about])* #[serde(rename = $word)] $variant,)+ }
+        pub enum $name { $(#[doc = $about] #[serde(rename = $word)] $variant,)+ }
 
         impl $name {
-            /// Each word of the format with what it means.
+            /// Each word of the format with its value.
             pub const WORDS: &'static [(&'static str, Self)] = &[$(($word, Self::$variant),)+];
 
-            /// The words alone.
-            pub(crate) const SPELLINGS: &'static [&'static str] = &[$($word,)+];
+            /// Each word with what it means to people.
+            pub(crate) const SPELLINGS: &'static [crate::keys::Word] = &[$(($word, $about),)+];
 
             /// The word in the file.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)+ }
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                self.as_str()
             }
         }
     };
@@ -129,7 +135,7 @@ words!(
 );
 
 /// Code that runs after something has happened.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventHandler {
     pub(crate) on: Vec<EventKind>,
     pub(crate) when: Option<Lambda>,
@@ -149,7 +155,7 @@ getters!(EventHandler {
 });
 
 /// Code that runs at certain times.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Schedule {
     pub(crate) cron: Cron,
     pub(crate) time_zone: &'static str,
@@ -169,7 +175,7 @@ getters!(Schedule {
 });
 
 /// A button that runs code.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Action {
     pub(crate) name: FieldName,
     pub(crate) label: Text,
@@ -201,7 +207,7 @@ getters!(Action {
 });
 
 /// Another way to look at the records.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct View {
     pub(crate) name: FieldName,
     pub(crate) kind: ViewKind,

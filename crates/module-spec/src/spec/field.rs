@@ -4,13 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use domain::identifier::SqlIdent;
-use regex::Regex;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::automation::Relation;
 use super::getters;
 use crate::lambda::Lambda;
+use crate::pattern::Pattern;
 use crate::text::Text;
 
 /// The name of a field: the key in JSON and in `item`, an identifier of letters, digits and underscores.
@@ -311,7 +311,7 @@ getters!(FieldAccess {
 });
 
 /// One field of a record.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Field {
     pub(crate) name: FieldName,
     pub(crate) kind: FieldType,
@@ -333,8 +333,8 @@ pub struct Field {
     pub(crate) typeahead: bool,
     pub(crate) chip: bool,
     pub(crate) display_map: Vec<(String, Text)>,
-    pub(crate) validation: Option<Regex>,
-    pub(crate) pattern: Option<Regex>,
+    pub(crate) validation: Option<Pattern>,
+    pub(crate) pattern: Option<Pattern>,
     pub(crate) max_length: Option<u32>,
     pub(crate) min: Option<Value>,
     pub(crate) max: Option<Value>,
@@ -347,7 +347,6 @@ pub struct Field {
     pub(crate) access: FieldAccess,
     pub(crate) relation: Option<Relation>,
     pub(crate) indexed: bool,
-    pub(crate) encrypted: bool,
     pub(crate) precision: Option<u32>,
     pub(crate) visible_when: Option<Lambda>,
     pub(crate) required_when: Option<Lambda>,
@@ -395,10 +394,10 @@ getters!(Field {
     chip: bool = |this| this.chip;
     /// Texts shown instead of values.
     display_map: &[(String, Text)] = |this| &this.display_map;
-    /// A regular expression that the whole value must match.
-    validation: Option<&Regex> = |this| this.validation.as_ref();
-    /// Like `validation`, and given to the browser too.
-    pattern: Option<&Regex> = |this| this.pattern.as_ref();
+    /// A regular expression that must match somewhere in the value.
+    validation: Option<&Pattern> = |this| this.validation.as_ref();
+    /// A regular expression that the whole value must match; given to the browser too.
+    pattern: Option<&Pattern> = |this| this.pattern.as_ref();
     /// Most characters.
     max_length: Option<u32> = |this| this.max_length;
     /// Smallest number, earliest date or time.
@@ -423,8 +422,6 @@ getters!(Field {
     relation: Option<&Relation> = |this| this.relation.as_ref();
     /// Whether its column has an index.
     indexed: bool = |this| this.indexed;
-    /// Whether it is encrypted in the database.
-    encrypted: bool = |this| this.encrypted;
     /// Digits behind the decimal point.
     precision: Option<u32> = |this| this.precision;
     /// The field is shown while this is true.

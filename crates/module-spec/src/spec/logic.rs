@@ -3,13 +3,14 @@
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::automation::EventKind;
 use super::field::FieldName;
 use super::getters;
 use crate::lambda::Lambda;
 use crate::text::Text;
 
 /// A column of the list (and a line of the detail page) that a lambda computes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComputedField {
     pub(crate) name: FieldName,
     pub(crate) label: Text,
@@ -73,7 +74,7 @@ impl Hook {
 }
 
 /// The hooks of a module.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Hooks(pub(crate) Vec<(Hook, Lambda)>);
 
 impl Hooks {
@@ -92,14 +93,20 @@ impl Hooks {
 }
 
 /// A test that the author wrote into the module.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TestCase {
     pub(crate) name: String,
     pub(crate) target: TestTarget,
     pub(crate) item: Map<String, Value>,
+    pub(crate) items: Vec<Map<String, Value>>,
+    pub(crate) input: Map<String, Value>,
     pub(crate) user: Map<String, Value>,
     pub(crate) fixtures: Vec<Fixture>,
-    pub(crate) expectation: Expectation,
+    pub(crate) records: Vec<(String, Vec<Map<String, Value>>)>,
+    pub(crate) tickets: Vec<Map<String, Value>>,
+    pub(crate) outcome: Option<Expectation>,
+    pub(crate) failures: Option<Vec<(String, String)>>,
+    pub(crate) effects: Option<Vec<ExpectedCall>>,
     pub(crate) index: usize,
 }
 
@@ -110,28 +117,55 @@ getters!(TestCase {
     target: &TestTarget = |this| &this.target;
     /// The record.
     item: &Map<String, Value> = |this| &this.item;
+    /// The records of an action on several; empty where `item` is the only one.
+    items: &[Map<String, Value>] = |this| &this.items;
+    /// What a person filled in for an action.
+    input: &Map<String, Value> = |this| &this.input;
     /// Who does it.
     user: &Map<String, Value> = |this| &this.user;
     /// What the database answers.
     fixtures: &[Fixture] = |this| &this.fixtures;
-    /// What must come out.
-    expectation: &Expectation = |this| &this.expectation;
+    /// What is there for `records(module)`, by the name of the module.
+    records: &[(String, Vec<Map<String, Value>>)] = |this| &this.records;
+    /// What is there for `tickets`.
+    tickets: &[Map<String, Value>] = |this| &this.tickets;
+    /// What must come out. Without it and `failures`, only that nothing goes wrong.
+    outcome: Option<&Expectation> = |this| this.outcome.as_ref();
+    /// What a hook must find wrong: for each field a text that the message contains, and nothing at other fields.
+    failures: Option<&[(String, String)]> = |this| this.failures.as_deref();
+    /// What must be done, in this order and nothing else; calls that only read do not count.
+    effects: Option<&[ExpectedCall]> = |this| this.effects.as_deref();
     /// Position in the file: `tests[index]` is its path.
     index: usize = |this| this.index;
 });
 
-/// What a test runs.
-#[derive(Debug, Clone)]
+/// What a test runs. What it names is in the module.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TestTarget {
-    /// A computed field of this module.
+    /// A computed field.
     Field(FieldName),
-    /// A hook of this module.
+    /// A hook.
     Hook(Hook),
+    /// Everything in `events` that waits for this and whose `when` holds.
+    Event {
+        /// What happened.
+        kind: EventKind,
+        /// What handlers see in `event` beside its name.
+        details: Map<String, Value>,
+    },
+    /// An action.
+    Action(FieldName),
+    /// `schedules()[n]`.
+    Schedule(usize),
+    /// The condition under which this field is shown.
+    VisibleWhen(FieldName),
+    /// The condition under which this field must be filled in.
+    RequiredWhen(FieldName),
     /// Code in the test itself.
     Lambda(Box<Lambda>),
 }
 
-/// What a test expects.
+/// What a test expects to come out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expectation {
     /// The result; of a hook, the values of `item` afterwards that are named here.
@@ -139,6 +173,32 @@ pub enum Expectation {
     /// An error whose message contains this text.
     Error(String),
 }
+
+/// A call of `records`, `tickets`, `notify` or `queue` that a test expects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpectedCall {
+    pub(crate) name: &'static str,
+    pub(crate) arguments: Vec<Value>,
+}
+
+impl ExpectedCall {
+    /// The calls that do something; the others only read.
+    pub const NAMES: [&'static str; 6] = [
+        "records.create",
+        "records.update",
+        "tickets.update",
+        "tickets.addNote",
+        "notify",
+        "queue",
+    ];
+}
+
+getters!(ExpectedCall {
+    /// One of [`ExpectedCall::NAMES`].
+    name: &'static str = |this| this.name;
+    /// The first arguments, the module of `records(module)` before the others; objects need only have what is written here.
+    arguments: &[Value] = |this| &this.arguments;
+});
 
 /// Rows that a query of a test answers with.
 #[derive(Debug, Clone, PartialEq, Eq)]

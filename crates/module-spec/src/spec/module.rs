@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::automation::{Action, EventHandler, Parent, Schedule, View};
 use super::field::{Field, FieldName, ManagedColumn};
 use super::getters;
-use super::logic::{ComputedField, Hook, Hooks, TestCase};
+use super::logic::{ComputedField, Hook, Hooks, TestCase, TestTarget};
 use super::screen::{Filter, FormSection, ListColumn, RowAction, Sort};
 use crate::lambda::Lambda;
 use crate::text::Text;
@@ -131,6 +131,23 @@ pub enum Portal {
     Customer,
 }
 
+impl Portal {
+    /// The word in the file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Agent => "agent",
+            Self::Customer => "customer",
+        }
+    }
+}
+
+impl AsRef<str> for Portal {
+    fn as_ref(&self) -> &str {
+        self.as_str()
+    }
+}
+
 /// A place in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Place {
@@ -157,8 +174,18 @@ impl Place {
     }
 }
 
-/// A valid module.
-#[derive(Debug, Clone)]
+/// Places by path. Two modules that say the same are equal wherever they say it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Places(pub(crate) BTreeMap<String, Place>);
+
+impl PartialEq for Places {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+/// A valid module. Two are equal when they say the same, wherever in their files they say it.
+#[derive(Debug, Clone, PartialEq)]
 pub struct ModuleSpec {
     pub(crate) name: ModuleName,
     pub(crate) singular: Text,
@@ -188,7 +215,7 @@ pub struct ModuleSpec {
     pub(crate) views: Vec<View>,
     pub(crate) tests: Vec<TestCase>,
     pub(crate) limits: LambdaLimits,
-    pub(crate) places: BTreeMap<String, Place>,
+    pub(crate) places: Places,
 }
 
 getters!(ModuleSpec {
@@ -275,12 +302,29 @@ impl ModuleSpec {
             .find(|field| field.name.as_str() == name)
     }
 
+    /// The name of what a column of the list shows.
+    pub fn column_name(&self, column: ListColumn) -> Option<&str> {
+        let name = match column {
+            ListColumn::Field(at) => &self.fields.get(at)?.name,
+            ListColumn::Computed(at) => &self.computed_fields.get(at)?.name,
+        };
+        Some(name.as_str())
+    }
+
+    /// The name of the field that a list is sorted by; the column itself when no field has it.
+    pub fn sorted_by<'s>(&'s self, sort: &'s Sort) -> &'s str {
+        self.fields
+            .iter()
+            .find(|field| !field.is_virtual && field.column == sort.column)
+            .map_or(sort.column.as_str(), |field| field.name.as_str())
+    }
+
     /// Everything that runs in the sandbox, with its path in the file.
     pub fn lambdas(&self) -> impl Iterator<Item = &Lambda> {
         let computed = self.computed_fields.iter().map(ComputedField::lambda);
         let hooks = self.hooks.iter().map(|(_, lambda): (Hook, &Lambda)| lambda);
         let tests = self.tests.iter().filter_map(|test| match test.target() {
-            super::logic::TestTarget::Lambda(lambda) => Some(&**lambda),
+            TestTarget::Lambda(lambda) => Some(&**lambda),
             _ => None,
         });
         let fields = self
@@ -293,6 +337,52 @@ impl ModuleSpec {
             .flat_map(|event| event.when.iter().chain([&event.lambda]));
         let schedules = self.schedules.iter().map(Schedule::lambda);
         let actions = self.actions.iter().map(Action::lambda);
+        let own = fields.chain(events).chain(schedules).chain(actions);
+        computed.chain(hooks).chain(own).chain(tests)
+    }
+
+    /// The same module with other code in its lambdas, where `rewrite` gives some: for tools that look into what runs. Lines of errors
+    /// stay those of the file as long as the other code keeps its lines. `rewrite` sees the lambdas in the order of
+    /// [`ModuleSpec::lambdas`].
+    #[must_use]
+    pub fn with_code(&self, mut rewrite: impl FnMut(&Lambda) -> Option<String>) -> Self {
+        let mut other = self.clone();
+        for lambda in other.lambdas_mut() {
+            if let Some(code) = rewrite(lambda) {
+                lambda.set_source(&code);
+            }
+        }
+        other
+    }
+
+    fn lambdas_mut(&mut self) -> impl Iterator<Item = &mut Lambda> {
+        let computed = self
+            .computed_fields
+            .iter_mut()
+            .map(|field| &mut field.lambda);
+        let hooks = self.hooks.0.iter_mut().map(|(_, lambda)| lambda);
+        let tests = self
+            .tests
+            .iter_mut()
+            .filter_map(|test| match &mut test.target {
+                TestTarget::Lambda(lambda) => Some(&mut **lambda),
+                _ => None,
+            });
+        let fields = self.fields.iter_mut().flat_map(|field| {
+            field
+                .visible_when
+                .iter_mut()
+                .chain(&mut field.required_when)
+        });
+        let events = self
+            .events
+            .iter_mut()
+            .flat_map(|event| event.when.iter_mut().chain([&mut event.lambda]));
+        let schedules = self
+            .schedules
+            .iter_mut()
+            .map(|schedule| &mut schedule.lambda);
+        let actions = self.actions.iter_mut().map(|action| &mut action.lambda);
         let own = fields.chain(events).chain(schedules).chain(actions);
         computed.chain(hooks).chain(own).chain(tests)
     }
@@ -343,7 +433,7 @@ impl ModuleSpec {
     fn place(&self, path: &str) -> Place {
         let mut path = path;
         loop {
-            if let Some(place) = self.places.get(path) {
+            if let Some(place) = self.places.0.get(path) {
                 return *place;
             }
             // `fields[2].db_column` that is not written: its name says the column.
@@ -351,7 +441,7 @@ impl ModuleSpec {
             let Some(parent) = parent else {
                 return Place::WHOLE_FILE;
             };
-            if let Some(place) = self.places.get(&format!("{parent}.name")) {
+            if let Some(place) = self.places.0.get(&format!("{parent}.name")) {
                 return *place;
             }
             path = parent;

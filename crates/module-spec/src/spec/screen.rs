@@ -17,6 +17,16 @@ pub enum SortOrder {
     Desc,
 }
 
+impl SortOrder {
+    /// The word in the file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Asc => "asc",
+            Self::Desc => "desc",
+        }
+    }
+}
+
 /// What a list is sorted by until the reader chooses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sort {
@@ -66,6 +76,16 @@ pub enum SectionEntry {
     Computed(usize),
 }
 
+impl SectionEntry {
+    /// What it shows, as a column of the list would.
+    pub const fn column(self) -> ListColumn {
+        match self {
+            Self::Field(at) => ListColumn::Field(at),
+            Self::Computed(at) => ListColumn::Computed(at),
+        }
+    }
+}
+
 /// How a filter is entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -78,6 +98,18 @@ pub enum FilterKind {
     MultiSelect,
     /// From a day to a day.
     DateRange,
+}
+
+impl FilterKind {
+    /// The word in the file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Select => "select",
+            Self::Text => "text",
+            Self::MultiSelect => "multi_select",
+            Self::DateRange => "date_range",
+        }
+    }
 }
 
 /// Where a filter's values come from.
@@ -94,7 +126,7 @@ pub enum FilterSource {
 }
 
 /// A filter above the list.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
     pub(crate) field: FieldName,
     pub(crate) field_index: usize,
@@ -131,4 +163,16 @@ pub enum RowAction {
     StatusToggle,
     /// Delete it.
     Delete,
+}
+
+impl RowAction {
+    /// The word in the file.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::View => "view",
+            Self::Edit => "edit",
+            Self::StatusToggle => "status_toggle",
+            Self::Delete => "delete",
+        }
+    }
 }

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::Places;
 use super::field::report_unknown;
 use super::screen::find;
 use crate::cron::Cron;
@@ -12,7 +11,7 @@ use crate::keys::{self, nearest};
 use crate::reader::Reader;
 use crate::spec::{
     Action, ActionScope, ComputedField, EventHandler, EventKind, Field, FieldName, ListColumn,
-    Parent, Schedule, SectionEntry, Sort, SortOrder, ValueKind, View, ViewFilter, ViewKind,
+    Parent, Places, Schedule, SectionEntry, Sort, SortOrder, ValueKind, View, ViewFilter, ViewKind,
 };
 use crate::text::{Text, title_case};
 use crate::yaml::{Content, shorten};

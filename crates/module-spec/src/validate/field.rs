@@ -4,11 +4,12 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::Places;
+use super::screen::field_named;
 use crate::keys::{self, nearest};
 use crate::reader::Reader;
 use crate::spec::{
-    Choice, Field, FieldAccess, FieldName, FieldType, Lookup, OnDelete, Place, Relation, ValueKind,
+    Choice, Field, FieldAccess, FieldName, FieldType, Lookup, OnDelete, Place, Places, Relation,
+    ValueKind,
 };
 use crate::text::{Text, title_case};
 use crate::yaml::{Content, shorten};
@@ -123,7 +124,7 @@ fn field(reader: &Reader<'_>, defaults: &Defaults, position: usize) -> Option<Fi
     let visible_when = reader.expression("visible_when");
     let required_when = reader.expression("required_when");
     // What the server cannot show yet must not stand there as a choice of nothing.
-    let hidden = relation.is_some() && keys::FIELD.is_not_supported_yet("relation");
+    let hidden = relation.is_some() && keys::FIELD.not_supported_yet("relation").is_some();
     let range = range(reader, kind);
     let default = reader.json("default");
     check_default(reader, kind, multiple, default.as_ref(), &choices);
@@ -179,7 +180,6 @@ fn field(reader: &Reader<'_>, defaults: &Defaults, position: usize) -> Option<Fi
         access,
         relation,
         indexed: flag("index"),
-        encrypted: flag("encrypted"),
         precision,
         visible_when,
         required_when,
@@ -222,17 +222,22 @@ fn relation(reader: &Reader<'_>, kind: Option<FieldType>, multiple: bool) -> Opt
             "write `many: true` in the relation instead of \"multiple\"",
         );
     }
-    if on_delete == OnDelete::SetNull && reader.boolean("required") == Some(true) {
-        refuse(
-            "relation",
-            "a required field cannot become empty: `set_null` contradicts `required`",
-        );
-    }
-    Some(Relation {
+    let relation = Relation {
         module: module?,
         many,
         on_delete,
-    })
+    };
+    if empties(Some(&relation)) && reader.boolean("required") == Some(true) {
+        refuse("relation", SET_NULL_OF_REQUIRED);
+    }
+    Some(relation)
+}
+
+const SET_NULL_OF_REQUIRED: &str =
+    "a required field cannot become empty: `set_null` contradicts `required`";
+
+fn empties(relation: Option<&Relation>) -> bool {
+    relation.is_some_and(|relation| relation.on_delete == OnDelete::SetNull)
 }
 
 /// Combinations of `encrypted`, `index`, `precision` and others that cannot be.
@@ -240,6 +245,15 @@ fn check_storage(reader: &Reader<'_>, kind: Option<FieldType>) {
     let is_on = |key: &str| reader.has(key) && reader.boolean(key) == Some(true);
     let refuse = |key: &str, message: String| reader.error("conflicting-keys", key, message, None);
     if is_on("encrypted") {
+        // Ignoring it would store in plain text what the author wants protected.
+        let message = "this version cannot encrypt fields; the value would be stored as it is";
+        let help = "remove \"encrypted\" if that will do; a field of type password is hashed and never shown";
+        reader.error(
+            "cannot-encrypt",
+            "encrypted",
+            message,
+            Some(help.to_owned()),
+        );
         for key in ["unique", "index", "searchable", "sortable", "filterable"] {
             if is_on(key) {
                 refuse(key, format!("an encrypted field cannot be \"{key}\""));
@@ -493,11 +507,16 @@ pub(super) fn apply_rules(document: &Reader<'_>, fields: &mut [Field]) {
     let required: fn(&mut Field) = |field| field.required = true;
     for (key, apply) in [("unique_fields", unique), ("required_fields", required)] {
         for (name, place, path) in rules.texts(key) {
-            match fields
-                .iter_mut()
-                .find(|field| field.name.as_str() == name || field.column.as_str() == name)
-            {
-                Some(field) => apply(field),
+            let at = field_named(name, fields).map(|(at, _)| at);
+            match at.and_then(|at| fields.get_mut(at)) {
+                Some(field) => {
+                    let was_required = field.required;
+                    apply(field);
+                    if field.required && !was_required && empties(field.relation.as_ref()) {
+                        let findings = rules.findings;
+                        findings.error("bad-relation", place, &path, SET_NULL_OF_REQUIRED, None);
+                    }
+                }
                 None => {
                     let names = fields.iter().map(|field| field.name.as_str());
                     report_unknown(&rules, name, (place, &path), names);

@@ -2,12 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::Places;
 use super::field;
 use crate::keys;
 use crate::reader::Reader;
 use crate::spec::{
-    ComputedField, Field, Filter, FilterKind, FilterSource, FormSection, ListColumn, Place,
+    ComputedField, Field, Filter, FilterKind, FilterSource, FormSection, ListColumn, Place, Places,
     RowAction, SectionEntry, Sort, SortOrder, ValueKind,
 };
 
@@ -175,9 +174,7 @@ pub(super) fn default_sort(module: &Reader<'_>, fields: &[Field]) -> Option<Sort
         )
         .unwrap_or(SortOrder::Asc);
     let name = module.string("default_sort")?;
-    let field = fields
-        .iter()
-        .find(|field| field.name.as_str() == name || field.column.as_str() == name);
+    let field = field_named(name, fields).map(|(_, field)| field);
     let column = match field {
         Some(field) if field.is_virtual => None,
         Some(field) => Some(field.column.clone()),
@@ -224,11 +221,7 @@ pub(super) fn filters(document: &Reader<'_>, fields: &[Field], places: &mut Plac
         let Some(name) = reader.string("field") else {
             continue;
         };
-        let found = fields
-            .iter()
-            .enumerate()
-            .find(|(_, field)| field.name.as_str() == name || field.column.as_str() == name);
-        let Some((field_index, field)) = found else {
+        let Some((field_index, field)) = field_named(name, fields) else {
             report_unknown(
                 reader,
                 name,
@@ -334,6 +327,17 @@ fn source(reader: &Reader<'_>) -> FilterSource {
     }
 }
 
+/// A field by its name, otherwise by its column, as GOTRS allows: names win, so that every field can be meant.
+pub(super) fn field_named<'f>(name: &str, fields: &'f [Field]) -> Option<(usize, &'f Field)> {
+    let named = |field: &Field| field.name.as_str() == name;
+    let at = fields.iter().position(named).or_else(|| {
+        fields
+            .iter()
+            .position(|field| field.column.as_str() == name)
+    })?;
+    Some((at, fields.get(at)?))
+}
+
 pub(super) fn find(
     name: &str,
     fields: &[Field],
@@ -350,12 +354,7 @@ pub(super) fn find(
                 .position(|field| field.name.as_str() == name)
                 .map(SectionEntry::Computed)
         })
-        .or_else(|| {
-            fields
-                .iter()
-                .position(|field| field.column.as_str() == name)
-                .map(SectionEntry::Field)
-        })
+        .or_else(|| field_named(name, fields).map(|(at, _)| SectionEntry::Field(at)))
 }
 
 fn report_unknown(

@@ -329,9 +329,7 @@ async fn input(
         min: bound(field.min()),
         max: bound(field.max()),
         step: step(field),
-        pattern: field
-            .pattern()
-            .map(|pattern| html_pattern(pattern.as_str())),
+        pattern: field.pattern().map(|pattern| pattern.as_str().to_owned()),
         maxlength: field.max_length(),
         autocomplete: field.is_secret().then_some("new-password"),
         rows: field.rows().unwrap_or(4),
@@ -392,15 +390,6 @@ fn shown_value(field: &Field, values: &[String]) -> String {
         }
         _ => text,
     }
-}
-
-/// Without the frame that makes it match the whole value: HTML's `pattern` does so by itself.
-fn html_pattern(pattern: &str) -> String {
-    pattern
-        .strip_prefix("^(?:")
-        .and_then(|rest| rest.strip_suffix(")$"))
-        .unwrap_or(pattern)
-        .to_owned()
 }
 
 async fn options(call: Call<'_>, field: &Field) -> Result<Vec<OptionEntry>, Problem> {

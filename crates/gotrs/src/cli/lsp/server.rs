@@ -99,7 +99,7 @@ impl Server {
         if let Some(document) = self.documents.get(&check.uri)
             && document.revision == check.revision
         {
-            let found = editor_diagnostics(&check.text, findings);
+            let found = lsp::diagnostics(&check.text, findings, DOCS);
             effects.push(publish(&check.uri, Some(document.version), &found));
         }
         effects.extend(self.next_check());
@@ -137,9 +137,9 @@ impl Server {
             }
             (Phase::Serving, "textDocument/hover") => {
                 let at: At = params(method, given)?;
-                Ok(self
-                    .text(&at)
-                    .map_or(Value::Null, |text| json!(lsp::hover(text, at.position))))
+                Ok(self.text(&at).map_or(Value::Null, |text| {
+                    json!(lsp::hover(text, at.position, DOCS))
+                }))
             }
             (Phase::Serving, _) => Err(Fault::new(
                 METHOD_NOT_FOUND,
@@ -270,21 +270,10 @@ fn capabilities() -> Value {
     })
 }
 
-/// Findings without the link to an explanation: there is no address that every reader can reach.
-fn editor_diagnostics(text: &str, findings: &[Diagnostic]) -> Vec<Value> {
-    lsp::diagnostics(text, findings, "")
-        .iter()
-        .map(|finding| {
-            let mut finding = json!(finding);
-            if let Some(finding) = finding.as_object_mut() {
-                finding.remove("codeDescription");
-            }
-            finding
-        })
-        .collect()
-}
+/// No links to explanations: there is no address that every reader can reach.
+const DOCS: Option<&str> = None;
 
-fn publish(uri: &str, version: Option<i64>, diagnostics: &[Value]) -> Effect {
+fn publish(uri: &str, version: Option<i64>, diagnostics: &[lsp::EditorDiagnostic]) -> Effect {
     let mut params = json!({"uri": uri, "diagnostics": diagnostics});
     if let (Some(params), Some(version)) = (params.as_object_mut(), version) {
         params.insert("version".to_owned(), version.into());

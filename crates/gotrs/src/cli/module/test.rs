@@ -1,5 +1,6 @@
 //! `gotrs module test`: the modules' own tests, in the sandbox that also runs them at upload.
 
+mod coverage;
 mod junit;
 mod report;
 mod runner;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use self::coverage::CoverageFormat;
 pub(super) use self::report::{duration, millis, place};
 use self::runner::{Runner, TestRun};
 use super::files;
@@ -35,9 +37,35 @@ pub struct TestArgs {
     /// Also write the results to FILE as JUnit XML, which CI servers read
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
+    /// Also show which lines of the lambdas the tests ran
+    #[arg(long)]
+    coverage: bool,
+    /// Also write the coverage to FILE
+    #[arg(long, value_name = "FILE", requires = "coverage")]
+    coverage_file: Option<PathBuf>,
+    /// How --coverage-file is written
+    #[arg(
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        default_value = "lcov",
+        requires = "coverage_file"
+    )]
+    coverage_format: CoverageFormat,
+    /// Fail when the tests ran fewer than PERCENT of the lines of all lambdas
+    #[arg(long, value_name = "PERCENT", requires = "coverage", value_parser = parse_percent)]
+    fail_under: Option<f64>,
     /// How results are shown
     #[command(flatten)]
     pub(super) output: OutputArgs,
+}
+
+fn parse_percent(text: &str) -> Result<f64, String> {
+    text.trim_end_matches('%')
+        .parse()
+        .ok()
+        .filter(|percent| (0.0..=100.0).contains(percent))
+        .ok_or_else(|| "a number from 0 to 100 is expected, such as 80".to_owned())
 }
 
 /// More sandboxes at the same time would only take memory.
@@ -62,7 +90,7 @@ impl TestArgs {
 
 /// Does it.
 pub(super) async fn test(args: TestArgs, output: &mut Output) -> Result<Verdict, CliError> {
-    let runner = Runner::start(args.jobs(), args.filter.clone())?;
+    let runner = Runner::start(args.jobs(), args.filter.clone(), args.coverage)?;
     if args.watch {
         return watch::watch(runner, &args, output).await;
     }
@@ -80,12 +108,25 @@ pub(super) async fn test(args: TestArgs, output: &mut Output) -> Result<Verdict,
 
 /// Writes the results wherever they are wanted.
 fn show(run: &TestRun, args: &TestArgs, output: &mut Output) -> Result<Verdict, CliError> {
-    report::show(run, output)?;
+    let missing = args
+        .fail_under
+        .and_then(|percent| coverage::missing(run, percent));
+    report::show(run, missing.as_deref(), output)?;
     if let Some(path) = &args.junit {
         std::fs::write(path, junit::document(run)).map_err(|source| CliError::WriteFile {
             path: path.clone(),
             source,
         })?;
     }
-    Ok(run.verdict())
+    if let Some(path) = &args.coverage_file {
+        let written = std::fs::write(path, coverage::file(run, args.coverage_format));
+        written.map_err(|source| CliError::WriteFile {
+            path: path.clone(),
+            source,
+        })?;
+    }
+    Ok(match missing {
+        Some(_) => Verdict::Bad,
+        None => run.verdict(),
+    })
 }

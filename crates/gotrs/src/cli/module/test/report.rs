@@ -8,12 +8,17 @@ use module_engine::error::Position;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::coverage;
 use super::runner::{FileRun, TestResult, TestRun};
 use crate::cli::error::CliError;
 use crate::cli::output::{Output, Style, clean};
 
-/// Writes the results in the form that is wanted.
-pub(super) fn show(run: &TestRun, output: &mut Output) -> Result<(), CliError> {
+/// Writes the results in the form that is wanted; `missing` says what is missing to the coverage that was asked for.
+pub(super) fn show(
+    run: &TestRun,
+    missing: Option<&str>,
+    output: &mut Output,
+) -> Result<(), CliError> {
     for file in &run.files {
         output.findings(&render(
             &file.file.shown(),
@@ -25,9 +30,17 @@ pub(super) fn show(run: &TestRun, output: &mut Output) -> Result<(), CliError> {
             output.text(&text)?;
         }
     }
+    if run.files.iter().any(|file| file.coverage.is_some()) {
+        let text = coverage::text(run, output);
+        output.text(&text)?;
+    }
+    if let Some(missing) = missing {
+        let text = format!("\n{}\n", output.paint(&clean(missing), Style::Bad));
+        output.text(&text)?;
+    }
     let text = summary_text(run, output);
     output.text(&text)?;
-    output.json(&document(run))
+    output.json(&document(run, missing))
 }
 
 fn file_text(run: &FileRun, output: &Output) -> String {
@@ -151,6 +164,10 @@ struct Document<'a> {
     failed: usize,
     duration_ms: f64,
     files: Vec<FileDocument<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    coverage: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missing: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -180,13 +197,19 @@ struct TestDocument<'a> {
     log: Vec<String>,
 }
 
-fn document(run: &TestRun) -> Document<'_> {
+fn document<'a>(run: &'a TestRun, missing: Option<&'a str>) -> Document<'a> {
     Document {
-        ok: run.is_good(),
+        ok: run.is_good() && missing.is_none(),
         passed: run.tests().saturating_sub(run.failed()),
         failed: run.failed(),
         duration_ms: millis(run.took),
         files: run.files.iter().map(file_document).collect(),
+        coverage: run
+            .files
+            .iter()
+            .any(|file| file.coverage.is_some())
+            .then(|| coverage::document(run)),
+        missing,
     }
 }
 

@@ -1,16 +1,19 @@
 //! Runs tests in parallel and says how they ended.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use control_plane::modules::compile_source;
 use domain::diagnostic::{Diagnostic, Severity};
+use lambda_coverage::Measured;
 use module_engine::compiled::CompiledModule;
 use module_engine::engine::Engine;
-use module_engine::module_tests::{TestOutcome, run_test};
+use module_engine::module_tests::{TestOutcome, host_of, run_test, run_test_on};
 use module_spec::{ModuleSpec, TestCase, TestTarget};
 
+use super::coverage::FileCoverage;
 use crate::cli::Verdict;
 use crate::cli::error::CliError;
 use crate::cli::module::files::ModuleFile;
@@ -22,6 +25,8 @@ pub(super) struct Runner {
     jobs: NonZeroUsize,
     /// In lower case.
     filter: Option<String>,
+    /// Whether the lines that run are counted.
+    coverage: bool,
 }
 
 /// The files and how their tests ended.
@@ -41,6 +46,8 @@ pub(super) struct FileRun {
     pub(super) tests: Vec<TestResult>,
     /// How many tests were not wanted.
     pub(super) left_out: usize,
+    /// Which lines of its lambdas they ran, where that is wanted.
+    pub(super) coverage: Option<FileCoverage>,
 }
 
 /// One test and how it ended.
@@ -55,11 +62,16 @@ pub(super) struct TestResult {
 
 impl Runner {
     /// Starts the sandbox.
-    pub(super) fn start(jobs: NonZeroUsize, filter: Option<String>) -> Result<Self, CliError> {
+    pub(super) fn start(
+        jobs: NonZeroUsize,
+        filter: Option<String>,
+        coverage: bool,
+    ) -> Result<Self, CliError> {
         Ok(Self {
             engine: sandbox::start(jobs)?,
             jobs,
             filter: filter.map(|filter| filter.to_lowercase()),
+            coverage,
         })
     }
 
@@ -80,8 +92,17 @@ impl Runner {
                     .map(move |test| (file, module, test))
             })
             .collect();
+        let mut counting: Vec<Option<Counting>> = compiled
+            .iter()
+            .map(|compiled| {
+                let module = compiled.module.as_ref().filter(|_| self.coverage)?;
+                Some(Counting::new(&self.engine, module.spec()))
+            })
+            .collect();
         let ended = parallel::each(&wanted, self.jobs, |(file, module, test)| {
-            (*file, run_one(module, test))
+            let counters = counting.get(*file).and_then(Option::as_ref);
+            let reached = counters.map(|counting| counting.run(test));
+            (*file, run_one(module, test), reached.unwrap_or_default())
         });
         let mut runs: Vec<FileRun> = files
             .into_iter()
@@ -95,12 +116,19 @@ impl Runner {
                     .module
                     .as_ref()
                     .map_or(0, |module| self.left_out(module.spec())),
+                coverage: None,
             })
             .collect();
-        for (file, result) in ended {
+        for (file, result, reached) in ended {
             if let Some(run) = runs.get_mut(file) {
                 run.tests.push(result);
             }
+            if let Some(Some(counting)) = counting.get_mut(file) {
+                counting.measured.record(reached.iter().map(String::as_str));
+            }
+        }
+        for (run, counting) in runs.iter_mut().zip(counting) {
+            run.coverage = counting.map(Counting::coverage);
         }
         TestRun {
             files: runs,
@@ -117,6 +145,42 @@ impl Runner {
             test.name().to_lowercase().contains(text)
                 || target_of(test).to_lowercase().contains(text)
         })
+    }
+}
+
+/// A module with counters in its lambdas. Its tests run once more there: how they end is told by the code as it was written.
+struct Counting {
+    measured: Measured,
+    module: Result<CompiledModule, String>,
+}
+
+impl Counting {
+    fn new(engine: &Arc<Engine>, spec: &ModuleSpec) -> Self {
+        let measured = Measured::new(spec);
+        let module = CompiledModule::compile(engine, Arc::new(measured.spec().clone()));
+        Self {
+            measured,
+            module: module.map_err(|findings| {
+                let first = findings.into_iter().next();
+                first.map_or_else(String::new, |finding| finding.message)
+            }),
+        }
+    }
+
+    /// What the counters of one test say.
+    fn run(&self, test: &TestCase) -> BTreeSet<String> {
+        let host = host_of(test).keeping_translations();
+        if let Ok(module) = &self.module {
+            run_test_on(module, test, &host);
+        }
+        host.translations()
+    }
+
+    fn coverage(self) -> FileCoverage {
+        match self.module {
+            Ok(_) => FileCoverage::of(self.measured.spec(), &self.measured),
+            Err(problem) => FileCoverage::unknown(problem),
+        }
     }
 }
 
@@ -139,6 +203,11 @@ fn target_of(test: &TestCase) -> String {
     match test.target() {
         TestTarget::Field(name) => format!("field {name}"),
         TestTarget::Hook(hook) => format!("hook {}", hook.as_str()),
+        TestTarget::Event { kind, .. } => format!("event {}", kind.as_str()),
+        TestTarget::Action(name) => format!("action {name}"),
+        TestTarget::Schedule(index) => format!("schedules[{index}]"),
+        TestTarget::VisibleWhen(name) => format!("visible_when {name}"),
+        TestTarget::RequiredWhen(name) => format!("required_when {name}"),
         TestTarget::Lambda(_) => "lambda".to_owned(),
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::request_id;
 
@@ -67,6 +68,8 @@ pub struct Problem {
     pub errors: Vec<ProblemItem>,
     /// When to come back.
     pub retry_after: Option<Duration>,
+    /// Further members of the body (RFC 9457, 3.2).
+    pub extensions: Map<String, Value>,
 }
 
 #[derive(Serialize)]
@@ -81,6 +84,8 @@ struct Body<'a> {
     request_id: Option<String>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [ProblemItem],
+    #[serde(flatten)]
+    extensions: &'a Map<String, Value>,
 }
 
 impl Problem {
@@ -97,6 +102,7 @@ impl Problem {
             detail: None,
             errors: Vec::new(),
             retry_after: None,
+            extensions: Map::new(),
         }
     }
 
@@ -111,6 +117,13 @@ impl Problem {
     #[must_use]
     pub fn with_errors(mut self, errors: Vec<ProblemItem>) -> Self {
         self.errors = errors;
+        self
+    }
+
+    /// Adds a member to the body; its name must be none of those that every problem has.
+    #[must_use]
+    pub fn with_extension(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.extensions.insert(name.to_owned(), value.into());
         self
     }
 
@@ -211,6 +224,7 @@ impl IntoResponse for Problem {
             code: &self.code,
             request_id: request_id::current(),
             errors: &self.errors,
+            extensions: &self.extensions,
         };
         let mut response = (self.status, axum::Json(&body)).into_response();
         let headers = response.headers_mut();

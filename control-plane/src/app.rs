@@ -21,6 +21,7 @@ use crate::keys::Keys;
 use crate::mail::Mailer;
 use crate::provision::Provisioner;
 use crate::rate_limit::RateLimits;
+use crate::runtime_token::RuntimeTokens;
 use crate::service::modules::registry::Registry;
 
 /// Everything that is outside of the control plane.
@@ -31,6 +32,8 @@ pub struct Parts {
     pub blobs: BlobStore,
     /// Makes tenants real.
     pub provisioner: Arc<dyn Provisioner>,
+    /// Says whose runtime calls.
+    pub runtime_tokens: Arc<dyn RuntimeTokens>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Signs.
@@ -50,6 +53,8 @@ pub struct AppState {
     pub blobs: BlobStore,
     /// Makes tenants real; only the reconcile job calls it.
     pub provisioner: Arc<dyn Provisioner>,
+    /// Says whose runtime calls.
+    pub runtime_tokens: Arc<dyn RuntimeTokens>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// Signs.
@@ -92,6 +97,7 @@ impl App {
                 pool: parts.pool,
                 blobs: parts.blobs,
                 provisioner: parts.provisioner,
+                runtime_tokens: parts.runtime_tokens,
                 clock: parts.clock,
                 keys: parts.keys,
                 tasks: parts.tasks,

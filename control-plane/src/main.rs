@@ -5,14 +5,15 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use control_plane::app;
+use control_plane::serve::{self, RouterArgs, ServeArgs};
 use secrecy::SecretString;
 use service_kit::config::{SecretName, required_secret};
-use service_kit::telemetry::{self, TelemetryArgs};
+use service_kit::telemetry::{self, TelemetryArgs, TelemetryGuard};
 
-/// The control plane of GOTRS Cloud
+/// The control plane of GOTRS Cloud, and its router, on a Kubernetes cluster
 ///
-/// Serving from this program needs something that makes tenants real on a cluster, which is the operator's part. On
-/// one machine `gotrs up` serves control plane, router and tenants together.
+/// The operator makes there what the control plane asks for. On one machine `gotrs up` serves control plane, router and
+/// tenants together.
 #[derive(Debug, Parser)]
 #[command(name = "control-plane", version)]
 struct Cli {
@@ -24,6 +25,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Serve console and API
+    Serve(Box<ServeArgs>),
+    /// Route requests to the control plane and to tenants
+    Router(RouterArgs),
     /// Bring the control plane's database to the schema that this version needs; safe to repeat
     Migrate {
         /// Database of the control plane, such as <postgres://control_plane:secret@db.internal/gotrs_control_plane>
@@ -40,12 +45,12 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     telemetry::install_tls_provider();
     // Flushed when it is dropped, so also after a failure.
-    let _telemetry = match telemetry::init("control-plane", &cli.telemetry) {
+    let guard = match telemetry::init("control-plane", &cli.telemetry) {
         Ok(guard) => guard,
         Err(error) => return fail(&error),
     };
-    match run(cli.command).await {
-        Ok(()) => ExitCode::SUCCESS,
+    match run(cli.command, &guard).await {
+        Ok(code) => code,
         Err(error) => fail(&error),
     }
 }
@@ -59,8 +64,10 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-async fn run(command: Command) -> anyhow::Result<()> {
+async fn run(command: Command, guard: &TelemetryGuard) -> anyhow::Result<ExitCode> {
     match command {
+        Command::Serve(args) => serve::control_plane(*args, guard).await,
+        Command::Router(args) => serve::router(args, guard).await,
         Command::Migrate {
             database_url,
             database_url_file,
@@ -79,7 +86,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
                 .await
                 .context("nothing was half done; run it again")?;
             tracing::info!("the database is up to date");
-            Ok(())
+            Ok(ExitCode::SUCCESS)
         }
     }
 }

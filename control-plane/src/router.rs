@@ -8,10 +8,12 @@ mod host;
 pub mod pages;
 mod proxy;
 mod server;
+mod sleep;
 pub mod table;
 
 pub use proxy::{Proxy, RenderPage, RouterConfig};
 pub use server::serve;
+pub use sleep::Sleepers;
 pub use table::{Route, RouteTarget, RoutingTable};
 
 #[cfg(test)]

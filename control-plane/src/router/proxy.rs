@@ -9,7 +9,8 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use domain::id::TenantId;
-use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, Version, header, uri};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, Version, header, uri};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
@@ -18,6 +19,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use service_kit::{Problem, Tasks, request_id, telemetry, unread};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use super::sleep::{Sleepers, Sleepless, is_of_a_person};
 use super::table::{Route, RouteTarget, RoutingTable};
 use super::{headers, host};
 
@@ -33,13 +35,19 @@ const CONNECT_ATTEMPTS: usize = 3;
 /// Requests of one tenant under way at once (streams among them), so that one tenant's storm leaves the others alone.
 const TENANT_CONCURRENCY: usize = 512;
 
+/// How long a request for a tenant that sleeps is held; then its sender is told to come back.
+const HOLD: Duration = Duration::from_secs(30);
+
+/// On the answer to a request that was held: for how many milliseconds.
+const COLD_START: HeaderName = HeaderName::from_static("gotrs-cold-start");
+
 /// What the router must know beside its table.
 #[derive(Debug, Clone)]
 pub struct RouterConfig {
     /// Tenants live below it: `localhost` makes `acme.localhost` a tenant's host.
     pub base_domain: String,
-    /// Where hosts that are no tenant's go.
-    pub console: SocketAddr,
+    /// Where hosts that are no tenant's go: a host or address with its port.
+    pub console: Authority,
     /// Whether clients reach the router over TLS (ended in front of it).
     pub secure: bool,
 }
@@ -56,6 +64,7 @@ pub struct Proxy {
     tasks: Tasks,
     turn: AtomicUsize,
     lanes: Mutex<HashMap<TenantId, Arc<Semaphore>>>,
+    sleepers: Arc<dyn Sleepers>,
 }
 
 /// Where a request goes.
@@ -99,7 +108,13 @@ impl Proxy {
             tasks,
             turn: AtomicUsize::new(0),
             lanes: Mutex::default(),
+            sleepers: Arc::new(Sleepless),
         }
+    }
+
+    /// The same, where tenants sleep.
+    pub fn with_sleepers(self, sleepers: Arc<dyn Sleepers>) -> Self {
+        Self { sleepers, ..self }
     }
 
     /// Answers one request.
@@ -180,11 +195,21 @@ impl Proxy {
         if websocket {
             headers::ask_for_websocket(request.headers_mut());
         }
-        let permit = match self.destination(&host) {
-            Destination::Tenant(route) => Some(self.enter_lane(route.tenant)?),
-            Destination::Console | Destination::UnknownTenant => None,
+        let (permit, held) = match self.destination(&host) {
+            Destination::Tenant(route) => {
+                let permit = self.enter_lane(route.tenant)?;
+                (Some(permit), self.awake(&host, &route, request.uri()).await)
+            }
+            Destination::Console | Destination::UnknownTenant => (None, None),
         };
         let mut response = self.deliver(&host, request).await?;
+        if let Some(held) = held {
+            metrics::histogram!("router_cold_start_seconds").record(held.as_secs_f64());
+            let milliseconds = u64::try_from(held.as_millis()).unwrap_or(u64::MAX);
+            response
+                .headers_mut()
+                .insert(COLD_START, HeaderValue::from(milliseconds));
+        }
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return match client_upgrade {
                 Some(client_upgrade) => Ok(self.join(client_upgrade, response, permit)),
@@ -197,17 +222,43 @@ impl Proxy {
         Ok(response.map(|body| hold_while_streaming(body, permit)))
     }
 
+    /// Wakes a tenant that sleeps and waits until it is there, or for as long as a request is held; says how long it waited.
+    /// The places of a lane bound how many wait.
+    async fn awake(&self, host: &str, route: &Route, uri: &Uri) -> Option<Duration> {
+        if !is_of_a_person(uri) {
+            return None;
+        }
+        if let Some(idle_after) = route.sleeps_after {
+            self.sleepers.used(route.tenant, &route.slug, idle_after);
+        }
+        if route.target != RouteTarget::Asleep {
+            return None;
+        }
+        self.sleepers.wake(route.tenant, &route.slug);
+        let since = tokio::time::Instant::now();
+        let mut table = self.table.clone();
+        let woken = table.wait_for(|table| {
+            !matches!(
+                table.find(host).map(|route| &route.target),
+                Some(RouteTarget::Asleep | RouteTarget::Starting)
+            )
+        });
+        // When the time is over the request goes on and is told that the tenant is starting.
+        let _woken_or_not = tokio::time::timeout(HOLD, woken).await;
+        Some(since.elapsed())
+    }
+
     /// Tries until the request is delivered: a runtime that has just been replaced is found in the next table.
     async fn deliver(&self, host: &str, mut request: Request<Body>) -> Result<Response, Problem> {
         let mut table = self.table.clone();
         for attempt in 1..=CONNECT_ATTEMPTS {
             table.mark_unchanged();
             let address = match self.destination(host) {
-                Destination::Console => self.config.console,
+                Destination::Console => self.config.console.to_string(),
                 Destination::UnknownTenant => return Err(unknown_tenant(host)),
-                Destination::Tenant(route) => self.choose(&route)?,
+                Destination::Tenant(route) => self.choose(&route)?.to_string(),
             };
-            match self.send(address, request).await {
+            match self.send(&address, request).await {
                 Ok(response) => return Ok(response),
                 Err(SendError::Connect(Some(unsent))) if attempt < CONNECT_ATTEMPTS => {
                     request = unsent;
@@ -256,7 +307,7 @@ impl Proxy {
                 let index = turn.checked_rem(addresses.len()).unwrap_or(0);
                 addresses.get(index).copied().ok_or_else(starting)
             }
-            RouteTarget::Starting => Err(starting()),
+            RouteTarget::Starting | RouteTarget::Asleep => Err(starting()),
             RouteTarget::Suspended => Err(Problem::new(
                 StatusCode::PAYMENT_REQUIRED,
                 "tenant_suspended",
@@ -307,7 +358,7 @@ impl Proxy {
 
     async fn send(
         &self,
-        address: SocketAddr,
+        address: &str,
         request: Request<Body>,
     ) -> Result<Response, SendError> {
         let (mut parts, body) = request.into_parts();
@@ -366,7 +417,7 @@ fn shown_host(request: &Request<Body>, host: &str) -> String {
     let port = request
         .uri()
         .authority()
-        .map(uri::Authority::as_str)
+        .map(Authority::as_str)
         .or_else(|| {
             request
                 .headers()
@@ -382,13 +433,13 @@ fn shown_host(request: &Request<Body>, host: &str) -> String {
     }
 }
 
-fn upstream_uri(address: SocketAddr, original: &Uri) -> Uri {
+fn upstream_uri(address: &str, original: &Uri) -> Uri {
     let path = original
         .path_and_query()
         .map_or("/", uri::PathAndQuery::as_str);
     Uri::builder()
         .scheme("http")
-        .authority(address.to_string())
+        .authority(address)
         .path_and_query(path)
         .build()
         .unwrap_or_else(|_| Uri::from_static("/"))

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use domain::id::TenantId;
 use domain::name::TenantSlug;
@@ -15,6 +16,8 @@ pub struct Route {
     pub slug: TenantSlug,
     /// Where requests go, or why they cannot.
     pub target: RouteTarget,
+    /// After so long without a request the tenant goes to sleep; `None` for one that never does.
+    pub sleeps_after: Option<Duration>,
 }
 
 /// Where requests go, or why they cannot.
@@ -24,6 +27,8 @@ pub enum RouteTarget {
     Serving(Vec<SocketAddr>),
     /// Not yet, or again: the runtime is being started.
     Starting,
+    /// Nothing runs; a request wakes it and is held until it is there.
+    Asleep,
     /// The owner must act (billing).
     Suspended,
     /// The platform must act; the reason is for the log, not for the page.

@@ -11,6 +11,7 @@ use axum::response::IntoResponse as _;
 use axum::response::sse::{Event, Sse};
 use axum::routing::{any, get, post};
 use domain::id::TenantId;
+use domain::name::TenantSlug;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::{HeaderMap, StatusCode};
 use reqwest::Client;
@@ -24,6 +25,7 @@ struct Stage {
     table: watch::Sender<Arc<RoutingTable>>,
     client: Client,
     tasks: Tasks,
+    sleepers: Arc<Heard>,
 }
 
 /// A server that answers with its name and what it was sent.
@@ -80,8 +82,30 @@ fn route(slug: &str, target: RouteTarget) -> (String, Route) {
             tenant: TenantId::generate(),
             slug: slug.parse().unwrap(),
             target,
+            sleeps_after: None,
         },
     )
+}
+
+/// What the router said of tenants that sleep.
+#[derive(Default)]
+struct Heard(std::sync::Mutex<Vec<&'static str>>);
+
+impl Heard {
+    fn heard(&self) -> Vec<&'static str> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl super::Sleepers for Heard {
+    fn wake(&self, _: TenantId, _: &TenantSlug) {
+        self.0.lock().unwrap().push("wake");
+    }
+
+    fn used(&self, _: TenantId, _: &TenantSlug, idle_after: Duration) {
+        assert_eq!(idle_after, Duration::from_mins(30));
+        self.0.lock().unwrap().push("used");
+    }
 }
 
 async fn stage(routes: Vec<(String, Route)>) -> Stage {
@@ -90,7 +114,7 @@ async fn stage(routes: Vec<(String, Route)>) -> Stage {
     let (sender, receiver) = watch::channel(Arc::new(RoutingTable::new(routes)));
     let config = RouterConfig {
         base_domain: "localhost".to_owned(),
-        console,
+        console: console.to_string().parse().unwrap(),
         secure: false,
     };
     let render: super::RenderPage = Arc::new(|problem: &Problem| {
@@ -100,7 +124,9 @@ async fn stage(routes: Vec<(String, Route)>) -> Stage {
             .insert("x-page", http::HeaderValue::from_static("yes"));
         response
     });
-    let proxy = Proxy::new(config, receiver, render, tasks.clone());
+    let sleepers = Arc::new(Heard::default());
+    let proxy = Proxy::new(config, receiver, render, tasks.clone())
+        .with_sleepers(Arc::clone(&sleepers) as _);
     let listener = service_kit::http::bind(([127, 0, 0, 1], 0).into())
         .await
         .unwrap();
@@ -117,6 +143,7 @@ async fn stage(routes: Vec<(String, Route)>) -> Stage {
         table: sender,
         client,
         tasks,
+        sleepers,
     }
 }
 
@@ -382,6 +409,55 @@ async fn an_address_that_refuses_is_replaced_by_the_next_table() {
     assert_eq!(
         stage.get("dead.localhost", "/").await.status(),
         StatusCode::SERVICE_UNAVAILABLE
+    );
+}
+
+#[tokio::test]
+async fn a_request_for_a_tenant_that_sleeps_wakes_it_and_is_held() {
+    let tasks = Tasks::new();
+    let woken = upstream(&tasks, "woken").await;
+    let (host, mut asleep) = route("acme", RouteTarget::Asleep);
+    asleep.sleeps_after = Some(Duration::from_mins(30));
+    let stage = stage(vec![(host.clone(), asleep.clone())]).await;
+
+    // A robot wakes nobody and is not held.
+    let robot = stage.get("acme.localhost", "/robots.txt").await;
+    assert_eq!(robot.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(stage.sleepers.heard(), [""; 0]);
+
+    let table = stage.table.clone();
+    let sleepers = Arc::clone(&stage.sleepers);
+    stage.tasks.spawn("waking", async move {
+        while sleepers.heard().len() < 6 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let at = |target| Route {
+            target,
+            ..asleep.clone()
+        };
+        for target in [RouteTarget::Starting, RouteTarget::Serving(vec![woken])] {
+            let routes = [(host.clone(), at(target))];
+            table.send_replace(Arc::new(RoutingTable::new(routes)));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    });
+    let requests = (0..3).map(|_| stage.get("acme.localhost", "/agent"));
+    for response in futures_util::future::join_all(requests).await {
+        let held: u64 = response.headers()["gotrs-cold-start"]
+            .to_str()
+            .unwrap()
+            .parse()
+            .unwrap();
+        assert!(held >= 50, "{held}");
+        assert_eq!(response.text().await.unwrap(), "woken");
+    }
+    let response = stage.get("acme.localhost", "/agent").await;
+    assert!(!response.headers().contains_key("gotrs-cold-start"));
+    let mut heard = stage.sleepers.heard();
+    heard.sort_unstable();
+    assert_eq!(
+        heard,
+        ["used", "used", "used", "used", "wake", "wake", "wake"]
     );
 }
 

@@ -14,6 +14,7 @@ use control_plane::keys::Keys;
 use control_plane::mail::local::LocalMail;
 use control_plane::mail::{MailSettings, MailTransport};
 use control_plane::rate_limit::Rates;
+use control_plane::runtime_token::SignedTokens;
 use control_plane::service::mailbox;
 use domain::clock::MockClock;
 use domain::id::TenantId;
@@ -342,12 +343,14 @@ async fn build(
         secret_access_key: TestS3::SECRET_ACCESS_KEY.into(),
     }
     .store();
+    let keys = Keys::new("0123456789abcdef0123456789abcdef".into()).unwrap();
     App::build(Parts {
         pool,
         blobs,
         provisioner: Arc::new(provisioner.clone()),
         clock: Arc::new(clock.clone()),
-        keys: Keys::new("0123456789abcdef0123456789abcdef".into()).unwrap(),
+        runtime_tokens: Arc::new(SignedTokens(keys.clone())),
+        keys,
         tasks: tasks.clone(),
         settings: settings(mail, rates),
     })

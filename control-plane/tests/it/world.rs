@@ -17,6 +17,7 @@ use control_plane::keys::Keys;
 use control_plane::mail::{MailSettings, MailTransport};
 use control_plane::provision::{Desired, Observed, ProvisionError, Provisioner};
 use control_plane::rate_limit::Rates;
+use control_plane::runtime_token::SignedTokens;
 use control_plane::{runtime_token, service};
 use domain::clock::{Clock as _, SystemClock};
 use domain::id::{AccountId, TenantId};
@@ -98,12 +99,14 @@ impl World {
         store.ensure_bucket().await.unwrap();
         let mail = tempfile::tempdir().unwrap();
         let tasks = Tasks::new();
+        let keys = Keys::new("0123456789abcdef0123456789abcdef".into()).unwrap();
         let app = App::build(Parts {
             pool: pool.clone(),
             blobs: store,
             provisioner: Arc::new(NoProvisioner(broadcast::Sender::new(1))),
             clock: Arc::new(SystemClock),
-            keys: Keys::new("0123456789abcdef0123456789abcdef".into()).unwrap(),
+            runtime_tokens: Arc::new(SignedTokens(keys.clone())),
+            keys,
             tasks: tasks.clone(),
             settings: settings(&mail),
         })

@@ -14,7 +14,6 @@ use service_kit::extract::{Json, Query};
 use crate::app::AppState;
 use crate::db::{DbError, tenant};
 use crate::http::extract::bearer;
-use crate::runtime_token;
 use crate::service::modules::acknowledge::{self, Instance};
 use crate::service::modules::{feed::MAX_WATCHERS, watch, watch::HEARTBEAT};
 use crate::status::Intent;
@@ -32,11 +31,18 @@ impl FromRequestParts<AppState> for RuntimeCaller {
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let refuse = || {
             Problem::unauthorized().with_detail(
-                "Send the tenant's runtime token as \"Authorization: Bearer gotrs_rt_...\".",
+                "Send the tenant's runtime token as \"Authorization: Bearer ...\".",
             )
         };
-        let id = bearer(&parts.headers)
-            .and_then(|token| runtime_token::verify(&state.keys, token))
+        let token = bearer(&parts.headers).ok_or_else(refuse)?;
+        let id = state
+            .runtime_tokens
+            .tenant(token)
+            .await
+            .map_err(|error| {
+                tracing::warn!(error = %service_kit::Chain(&error), "a runtime's token cannot be checked");
+                Problem::unavailable("Whose token this is cannot be found out now.")
+            })?
             .ok_or_else(refuse)?;
         let mut db = state.pool.acquire().await.map_err(DbError::from)?;
         // Tokens never expire, so the token of a tenant that is gone opens nothing.

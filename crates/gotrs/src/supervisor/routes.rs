@@ -70,6 +70,7 @@ fn build(entries: &BTreeMap<TenantId, (TenantSlug, Published)>) -> RoutingTable 
                 Target::Suspended => RouteTarget::Suspended,
                 Target::Failed(reason) => RouteTarget::Failed(reason.clone()),
             },
+            sleeps_after: None,
         };
         published
             .hosts

@@ -13,6 +13,7 @@ use control_plane::keys::Keys;
 use control_plane::mail::{MailSettings, MailTransport};
 use control_plane::rate_limit::Rates;
 use control_plane::router::{self, Proxy, RouterConfig};
+use control_plane::runtime_token::SignedTokens;
 use domain::clock::SystemClock;
 use service_kit::Tasks;
 use service_kit::internal::{self, PartState, Readiness};
@@ -90,12 +91,14 @@ impl Serving<'_> {
                 .await
                 .context("making sure that the bucket exists (GOTRS_S3_ENDPOINT)")?;
         }
+        let keys = self.keys()?;
         let app = App::build(Parts {
             pool,
             blobs,
             provisioner: Arc::clone(&supervisor) as _,
+            runtime_tokens: Arc::new(SignedTokens(keys.clone())),
             clock: Arc::new(SystemClock),
-            keys: self.keys()?,
+            keys,
             tasks: tasks.clone(),
             settings: self.settings(address),
         })
@@ -107,7 +110,10 @@ impl Serving<'_> {
         let proxy = Proxy::new(
             RouterConfig {
                 base_domain: BASE_DOMAIN.to_owned(),
-                console: console_address,
+                console: console_address
+                    .to_string()
+                    .parse()
+                    .context("our own address is no authority")?,
                 secure: false,
             },
             supervisor.routing_table(),

@@ -1,0 +1,167 @@
+//! From a Tenant's status to the steps that a person watches: pure.
+
+use chrono::{DateTime, Utc};
+use domain::tenant::{ProvisionStep, StepState, StepStatus};
+use tenant_crd::condition::{self, Condition, ConditionStatus, ConditionType};
+use tenant_crd::v1::{Tenant, TenantStatus};
+
+use super::desired::ANNOTATION_GENERATION;
+use crate::provision::Observed;
+
+/// Reasons of conditions that are not true yet and need nobody to act.
+const AT_WORK: [&str; 4] = ["Waiting", "Starting", "Suspended", "Progressing"];
+
+/// How far the operator and the router are with a Tenant.
+pub fn observed(tenant: &Tenant) -> Observed {
+    let nothing = TenantStatus::default();
+    let status = tenant.status.as_ref().unwrap_or(&nothing);
+    Observed {
+        generation: generation(tenant, status),
+        steps: ProvisionStep::ALL
+            .into_iter()
+            .map(|step| StepStatus {
+                step,
+                state: step_state(status, step),
+            })
+            .collect(),
+        ready_replicas: status
+            .ready_replicas
+            .and_then(|count| u32::try_from(count).ok())
+            .unwrap_or_default(),
+        gone: false,
+    }
+}
+
+/// What is seen when a Tenant that should be absent is.
+pub fn gone(generation: i64) -> Observed {
+    Observed {
+        generation,
+        steps: Vec::new(),
+        ready_replicas: 0,
+        gone: true,
+    }
+}
+
+/// The generation of desired state that the status speaks about: the newest one only when the operator has seen the spec that came
+/// with it.
+fn generation(tenant: &Tenant, status: &TenantStatus) -> i64 {
+    let applied: i64 = tenant
+        .metadata
+        .annotations
+        .as_ref()
+        .and_then(|annotations| annotations.get(ANNOTATION_GENERATION))
+        .and_then(|text| text.parse().ok())
+        .unwrap_or_default();
+    if status.observed_generation >= tenant.metadata.generation {
+        applied
+    } else {
+        applied.saturating_sub(1)
+    }
+}
+
+const fn condition_of(step: ProvisionStep) -> ConditionType {
+    match step {
+        ProvisionStep::Schema | ProvisionStep::Roles | ProvisionStep::Administrator => {
+            ConditionType::DatabaseReady
+        }
+        ProvisionStep::Migrations => ConditionType::SchemaMigrated,
+        ProvisionStep::Server => ConditionType::RuntimeAvailable,
+        ProvisionStep::Route => ConditionType::Routed,
+    }
+}
+
+fn step_state(status: &TenantStatus, step: ProvisionStep) -> StepState {
+    match condition::find(&status.conditions, condition_of(step)) {
+        None => StepState::Waiting,
+        Some(found) => match found.status {
+            ConditionStatus::True => StepState::Done { at: since(found) },
+            ConditionStatus::Unknown => StepState::Running,
+            ConditionStatus::False if AT_WORK.contains(&found.reason.as_str()) => {
+                StepState::Running
+            }
+            ConditionStatus::False => StepState::Failed {
+                reason: found.reason.clone(),
+                message: found.message.clone(),
+                at: since(found),
+            },
+        },
+    }
+}
+
+fn since(condition: &Condition) -> DateTime<Utc> {
+    condition::from_kubernetes(&condition.last_transition_time)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn tenant(observed_generation: i64, conditions: &[(&str, &str, &str)]) -> Tenant {
+        let conditions: Vec<_> = conditions
+            .iter()
+            .map(|(kind, status, reason)| {
+                json!({
+                    "type": kind, "status": status, "reason": reason, "message": "why",
+                    "lastTransitionTime": "2026-11-25T12:00:00Z",
+                })
+            })
+            .collect();
+        serde_json::from_value(json!({
+            "apiVersion": "gotrs.io/v1",
+            "kind": "Tenant",
+            "metadata": {"name": "acme", "generation": 3, "annotations": {ANNOTATION_GENERATION: "7"}},
+            "spec": {"slug": "acme"},
+            "status": {"observedGeneration": observed_generation, "readyReplicas": 1, "conditions": conditions},
+        }))
+        .unwrap()
+    }
+
+    fn words(observed: &Observed) -> Vec<&'static str> {
+        observed
+            .steps
+            .iter()
+            .map(|step| match step.state {
+                StepState::Waiting => "waiting",
+                StepState::Running => "running",
+                StepState::Done { .. } => "done",
+                StepState::Failed { .. } => "failed",
+            })
+            .collect()
+    }
+
+    #[test]
+    fn conditions_are_steps() {
+        let seen = observed(&tenant(
+            3,
+            &[
+                ("DatabaseReady", "True", "Ready"),
+                ("SchemaMigrated", "Unknown", "Waiting"),
+                ("RuntimeAvailable", "False", "Waiting"),
+            ],
+        ));
+        assert_eq!(
+            words(&seen),
+            ["done", "done", "running", "done", "running", "waiting"]
+        );
+        assert_eq!((seen.generation, seen.ready_replicas, seen.gone), (7, 1, false));
+
+        let seen = observed(&tenant(
+            3,
+            &[("DatabaseReady", "False", "DatabaseUnreachable")],
+        ));
+        assert_eq!(
+            words(&seen),
+            ["failed", "failed", "waiting", "failed", "waiting", "waiting"]
+        );
+    }
+
+    #[test]
+    fn a_status_of_an_older_spec_speaks_of_an_older_generation() {
+        assert_eq!(observed(&tenant(2, &[])).generation, 6);
+        let mut fresh = tenant(0, &[]);
+        fresh.status = None;
+        assert_eq!(observed(&fresh).generation, 6);
+    }
+}

@@ -1,0 +1,168 @@
+//! Desired state as `Tenant` resources, observed state from their status.
+
+use std::time::Duration;
+
+use anyhow::anyhow;
+use async_trait::async_trait;
+use domain::id::TenantId;
+use domain::name::TenantSlug;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::{Api, Client, ResourceExt as _};
+use moka::sync::Cache;
+use service_kit::Tasks;
+use tenant_crd::v1::Tenant;
+use tokio::sync::broadcast;
+
+use super::tenants::{Tenants, tenant_id};
+use super::{MANAGER, desired, observed};
+use crate::provision::{Desired, DesiredState, Observed, ProvisionError, Provisioner};
+
+/// Changes that a slow reader may be behind.
+const CHANGES_KEPT: usize = 1_024;
+/// Tenants whose removal is remembered; whoever is forgotten is told again.
+const REMOVALS_KEPT: u64 = 10_000;
+const REMOVAL_KEPT_FOR: Duration = Duration::from_hours(24);
+
+/// Tells the operator what should be, through the API server.
+pub struct KubeProvisioner {
+    tenants: Api<Tenant>,
+    secrets: Api<Secret>,
+    namespace: String,
+    base_domain: String,
+    known: Tenants,
+    changes: broadcast::Sender<TenantId>,
+    /// What was asked to be absent, with the generation that asked.
+    removals: Cache<TenantId, (TenantSlug, i64)>,
+}
+
+impl KubeProvisioner {
+    /// Begins to watch Tenants. Secrets for the operator go to `namespace`, the platform's own.
+    pub fn start(
+        client: &Client,
+        tasks: &Tasks,
+        namespace: &str,
+        base_domain: &str,
+    ) -> Self {
+        let tenants: Api<Tenant> = Api::all(client.clone());
+        let changes = broadcast::Sender::new(CHANGES_KEPT);
+        let sender = changes.clone();
+        let known = Tenants::watch(client, tasks, move |tenant| {
+            if let Some(id) = tenant_id(tenant) {
+                // Nobody listens before the reconcile job is started.
+                let _ = sender.send(id);
+            }
+        });
+        Self {
+            tenants,
+            secrets: Api::namespaced(client.clone(), namespace),
+            namespace: namespace.to_owned(),
+            base_domain: base_domain.to_owned(),
+            known,
+            changes,
+            removals: Cache::builder()
+                .max_capacity(REMOVALS_KEPT)
+                .time_to_live(REMOVAL_KEPT_FOR)
+                .build(),
+        }
+    }
+
+    /// The Tenants that are known, for whoever needs to find one by its namespace.
+    pub fn known(&self) -> Tenants {
+        self.known.clone()
+    }
+
+    async fn put(&self, desired: &Desired) -> Result<(), kube::Error> {
+        let params = PatchParams::apply(MANAGER).force();
+        // Before the Tenant that speaks of it.
+        let secret = desired::administrator_secret(desired, &self.namespace);
+        self.secrets
+            .patch(&secret.name_any(), &params, &Patch::Apply(&secret))
+            .await?;
+        let tenant = desired::tenant(desired, &self.base_domain);
+        self.tenants
+            .patch(desired.slug.as_str(), &params, &Patch::Apply(&tenant))
+            .await?;
+        Ok(())
+    }
+
+    async fn remove(&self, desired: &Desired) -> Result<(), kube::Error> {
+        let name = desired.slug.as_str();
+        if let Some(tenant) = self.tenants.get_opt(name).await?
+            // Another tenant may have the slug by now.
+            && tenant_id(&tenant) == Some(desired.tenant)
+        {
+            if tenant.metadata.deletion_timestamp.is_none() {
+                // Made by hand it may say something else; whose grace period is over is deleted.
+                self.put(desired).await?;
+            }
+            let params = DeleteParams {
+                preconditions: Some(Preconditions {
+                    uid: tenant.metadata.uid,
+                    resource_version: None,
+                }),
+                ..DeleteParams::default()
+            };
+            absent_is_fine(self.tenants.delete(name, &params).await)?;
+        }
+        let secret = desired::administrator_secret_name(name);
+        absent_is_fine(self.secrets.delete(&secret, &DeleteParams::default()).await)?;
+        self.removals.insert(
+            desired.tenant,
+            (desired.slug.clone(), desired.generation),
+        );
+        Ok(())
+    }
+}
+
+/// What is deleted already is deleted.
+fn absent_is_fine<T>(outcome: Result<T, kube::Error>) -> Result<(), kube::Error> {
+    match outcome {
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// The API server's own words where it refuses: it is the resource that is wrong, or our rights.
+fn told(error: kube::Error) -> ProvisionError {
+    match error {
+        kube::Error::Api(status) => {
+            let text = status.message.clone();
+            ProvisionError::Unreachable(
+                anyhow!(kube::Error::Api(status)).context(format!("the API server refused: {text}")),
+            )
+        }
+        error => ProvisionError::Unreachable(error.into()),
+    }
+}
+
+#[async_trait]
+impl Provisioner for KubeProvisioner {
+    async fn apply(&self, desired: &Desired) -> Result<(), ProvisionError> {
+        match desired.state {
+            DesiredState::Running | DesiredState::Suspended => {
+                self.removals.invalidate(&desired.tenant);
+                self.put(desired).await.map_err(told)
+            }
+            DesiredState::Absent => self.remove(desired).await.map_err(told),
+        }
+    }
+
+    async fn observe(&self, tenant: TenantId) -> Result<Option<Observed>, ProvisionError> {
+        if let Some((slug, generation)) = self.removals.get(&tenant) {
+            // The copy in memory may be behind; that something is gone for good is not said on its word.
+            let found = self.tenants.get_opt(slug.as_str()).await.map_err(told)?;
+            return Ok(Some(
+                match found.filter(|found| tenant_id(found) == Some(tenant)) {
+                    Some(found) => observed::observed(&found),
+                    None => observed::gone(generation),
+                },
+            ));
+        }
+        Ok(self.known.find(tenant).as_ref().map(observed::observed))
+    }
+
+    fn changes(&self) -> broadcast::Receiver<TenantId> {
+        self.changes.subscribe()
+    }
+}

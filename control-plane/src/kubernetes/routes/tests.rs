@@ -1,0 +1,186 @@
+use super::*;
+
+const ACME: &str = "0198c0de-0000-7000-8000-00000000002a";
+const EVIL: &str = "0198c0de-0000-7000-8000-00000000002b";
+
+fn tenant(slug: &str, id: &str, made: &str, more: serde_json::Value) -> Tenant {
+    let mut tenant = json!({
+        "apiVersion": "gotrs.io/v1",
+        "kind": "Tenant",
+        "metadata": {"name": slug, "creationTimestamp": made, "generation": 2},
+        "spec": {"slug": slug, "id": id},
+    });
+    for (part, fields) in more.as_object().unwrap() {
+        let target = tenant
+            .as_object_mut()
+            .unwrap()
+            .entry(part)
+            .or_insert_with(|| json!({}));
+        for (name, value) in fields.as_object().unwrap() {
+            target
+                .as_object_mut()
+                .unwrap()
+                .insert(name.clone(), value.clone());
+        }
+    }
+    serde_json::from_value(tenant).unwrap()
+}
+
+fn pod(namespace: &str, slug: &str, id: &str, ip: &str, ready: &str) -> Pod {
+    serde_json::from_value(json!({
+        "metadata": {
+            "name": format!("runtime-{ip}"),
+            "namespace": namespace,
+            "labels": {names::LABEL_TENANT: slug, names::LABEL_TENANT_ID: id},
+        },
+        "spec": {"containers": [{"name": "runtime", "ports": [
+            {"name": "internal", "containerPort": 9090},
+            {"name": "http", "containerPort": 8080},
+        ]}]},
+        "status": {"podIP": ip, "conditions": [{"type": "Ready", "status": ready}]},
+    }))
+    .unwrap()
+}
+
+fn routes(tenants: &[Tenant], pods: &[Pod]) -> RoutingTable {
+    table(tenants, pods.iter(), "example.com")
+}
+
+fn target_of(table: &RoutingTable, host: &str) -> Option<RouteTarget> {
+    table.find(host).map(|route| route.target.clone())
+}
+
+#[test]
+fn ready_pods_serve_and_others_do_not() {
+    let acme = tenant("acme", ACME, "2026-01-01T00:00:00Z", json!({}));
+    let mut leaving = pod("tenant-acme", "acme", ACME, "10.0.0.4", "True");
+    leaving.metadata.deletion_timestamp = Some(condition::to_kubernetes(DateTime::UNIX_EPOCH));
+    let pods = [
+        pod("tenant-acme", "acme", ACME, "10.0.0.2", "True"),
+        pod("tenant-acme", "acme", ACME, "10.0.0.1", "True"),
+        pod("tenant-acme", "acme", ACME, "10.0.0.3", "False"),
+        leaving,
+    ];
+    let table = routes(std::slice::from_ref(&acme), &pods);
+    assert_eq!(
+        target_of(&table, "acme.example.com"),
+        Some(RouteTarget::Serving(vec![
+            "10.0.0.1:8080".parse().unwrap(),
+            "10.0.0.2:8080".parse().unwrap(),
+        ]))
+    );
+    assert_eq!(
+        target_of(&routes(&[acme], &[]), "acme.example.com"),
+        Some(RouteTarget::Starting)
+    );
+}
+
+#[test]
+fn a_pod_with_somebody_elses_labels_serves_nobody() {
+    let acme = tenant("acme", ACME, "2026-01-01T00:00:00Z", json!({}));
+    let pods = [
+        pod("tenant-evil", "acme", ACME, "10.6.6.6", "True"),
+        pod("default", "acme", ACME, "10.6.6.7", "True"),
+        // In its own namespace, with the id of another.
+        pod("tenant-evil", "evil", ACME, "10.6.6.8", "True"),
+    ];
+    assert_eq!(
+        target_of(&routes(&[acme], &pods), "acme.example.com"),
+        Some(RouteTarget::Starting)
+    );
+}
+
+#[test]
+fn nobody_gets_the_host_of_another() {
+    let hosts = json!({"spec": {"hosts": [
+        "acme.example.com", "console.example.com", "example.com", "help.acme.example", "evil.example",
+    ]}});
+    let tenants = [
+        tenant("evil", EVIL, "2026-02-01T00:00:00Z", hosts),
+        tenant(
+            "acme",
+            ACME,
+            "2026-01-01T00:00:00Z",
+            json!({"spec": {"hosts": ["help.acme.example"]}}),
+        ),
+    ];
+    let table = routes(&tenants, &[]);
+    let slug = |host: &str| table.find(host).map(|route| route.slug.to_string());
+    assert_eq!(slug("acme.example.com").as_deref(), Some("acme"));
+    assert_eq!(slug("help.acme.example").as_deref(), Some("acme"));
+    assert_eq!(slug("evil.example").as_deref(), Some("evil"));
+    assert_eq!(slug("console.example.com"), None);
+    assert_eq!(slug("example.com"), None);
+}
+
+#[test]
+fn each_state_has_its_target() {
+    let state = |more| {
+        target_of(
+            &routes(&[tenant("acme", ACME, "2026-01-01T00:00:00Z", more)], &[]),
+            "acme.example.com",
+        )
+        .unwrap()
+    };
+    assert_eq!(
+        state(json!({"spec": {"suspended": true}})),
+        RouteTarget::Suspended
+    );
+    assert_eq!(
+        state(json!({"metadata": {"deletionTimestamp": "2026-03-01T00:00:00Z"}})),
+        RouteTarget::Suspended
+    );
+    let stalled = json!({"status": {"conditions": [{
+        "type": "Stalled", "status": "True", "reason": "RolloutFailed", "message": "no pod became ready",
+        "lastTransitionTime": "2026-03-01T00:00:00Z",
+    }]}});
+    assert_eq!(
+        state(stalled),
+        RouteTarget::Failed("RolloutFailed: no pod became ready".to_owned())
+    );
+}
+
+#[test]
+fn a_tenant_that_sleeps_is_woken_by_its_requests() {
+    let asleep = json!({"status": {"conditions": [{
+        "type": "RuntimeAvailable", "status": "True", "reason": "Asleep", "message": "",
+        "lastTransitionTime": "2026-03-01T00:00:00Z",
+    }]}});
+    let mut acme = tenant("acme", ACME, "2026-01-01T00:00:00Z", asleep);
+    let route = |tenant: &Tenant, pods: &[Pod]| {
+        let table = routes(std::slice::from_ref(tenant), pods);
+        table.find("acme.example.com").unwrap().clone()
+    };
+    // Its spec was changed, and the operator has not seen that yet.
+    assert_eq!(route(&acme, &[]).target, RouteTarget::Starting);
+    acme.spec.scale_to_zero = Some(tenant_crd::v1::ScaleToZero {
+        idle_after: "30m".parse().unwrap(),
+    });
+    let found = route(&acme, &[]);
+    assert_eq!(found.target, RouteTarget::Asleep);
+    assert_eq!(found.sleeps_after, Some(Duration::from_mins(30)));
+    // It is just waking up: the pod is there before the status is.
+    let pods = [pod("tenant-acme", "acme", ACME, "10.0.0.1", "True")];
+    assert!(matches!(route(&acme, &pods).target, RouteTarget::Serving(_)));
+}
+
+#[test]
+fn that_it_is_routed_is_written_once() {
+    let now = DateTime::from_timestamp(1_767_323_045, 0).unwrap();
+    let acme = tenant("acme", ACME, "2026-01-01T00:00:00Z", json!({}));
+    let known = routes(std::slice::from_ref(&acme), &[]);
+    let patch = routed_patch(&acme, known.find("acme.example.com"), now).unwrap();
+    let written = json!({"status": patch["status"].clone()});
+    let acme = tenant("acme", ACME, "2026-01-01T00:00:00Z", written);
+    assert_eq!(routed_patch(&acme, known.find("acme.example.com"), now), None);
+    let condition = &acme.status.unwrap().conditions[0];
+    assert_eq!(
+        (condition.type_.as_str(), condition.status),
+        ("Routed", ConditionStatus::True)
+    );
+
+    let mut fresh = tenant("new", EVIL, "2026-01-01T00:00:00Z", json!({}));
+    fresh.spec.id = None;
+    let patch = routed_patch(&fresh, None, now).unwrap();
+    assert_eq!(patch["status"]["conditions"][0]["status"], json!("False"));
+}

@@ -1,7 +1,5 @@
 //! Files of one mebibyte that cost a parser as much as possible, and a large good one.
 
-#![expect(unreachable_pub, reason = "shared by a bench and a test by its path")]
-
 use module_spec::MAX_BYTES;
 
 const HEAD: &str = "module: {name: m, storage: managed}\nfields:\n";
@@ -24,7 +22,7 @@ fn numbered(head: &str, most: usize, unit: impl Fn(usize) -> String) -> String {
 }
 
 /// A good module of nearly a mebibyte: every field and computed field that there may be, with help and code.
-pub fn realistic() -> String {
+fn realistic() -> String {
     let fields = numbered(HEAD, 299, |n| {
         format!(
             "  - name: field_{n}\n    type: string\n    label: \"@laptop.field_{n}|Field number {n}\"\n    required: true\n    max_length: 200\n    \
@@ -64,7 +62,7 @@ fn largest_pattern() -> String {
 }
 
 /// Name and text of each.
-pub fn inputs() -> Vec<(&'static str, String)> {
+pub(crate) fn inputs() -> Vec<(&'static str, String)> {
     let largest = largest_pattern();
     let mut inputs = vec![
         ("realistic", realistic()),

@@ -1,5 +1,5 @@
 //! Files that want to hurt: none panics, each is told apart. What they take is measured in tests/memory.rs and `benches/`.
-#![expect(clippy::indexing_slicing, reason = "a test fails by it")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
 
 use domain::diagnostic::Diagnostic;
 use module_spec::{MAX_BYTES, lsp, parse};

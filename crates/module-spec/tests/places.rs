@@ -1,4 +1,5 @@
 //! Where a piece of code stands: whatever style the author chose, its line and column are those of the file.
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 use domain::diagnostic::Diagnostic;
 use module_spec::{Lambda, ModuleSpec, parse, render_text};

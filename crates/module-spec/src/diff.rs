@@ -291,7 +291,7 @@ impl Changes {
                 self.push(ChangeKind::Narrowing, path, message);
             }
             (false, true) => {
-                self.push(ChangeKind::Additive, path, "no group is asked for any more")
+                self.push(ChangeKind::Additive, path, "no group is asked for any more");
             }
             _ => self.words(path, old, new),
         }

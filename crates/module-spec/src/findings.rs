@@ -6,6 +6,7 @@ use std::collections::HashSet;
 use domain::diagnostic::{Diagnostic, Severity};
 
 use crate::lambda::Lambda;
+use crate::lines::NamedLines;
 use crate::spec::Place;
 
 /// Collects findings. Readers hold it shared, therefore the cell.
@@ -14,6 +15,19 @@ pub(crate) struct Findings {
     found: RefCell<Vec<Diagnostic>>,
     declared: RefCell<HashSet<String>>,
     lambdas: RefCell<Vec<Lambda>>,
+}
+
+/// What is missing stands behind the end of a line; the last character before it is marked instead, which can be seen.
+fn keep_inside(finding: &mut Diagnostic, lines: &NamedLines<'_>) {
+    let Some(line) = lines.get(finding.line) else {
+        return;
+    };
+    let length = u32::try_from(line.chars().count())
+        .unwrap_or(u32::MAX)
+        .max(1);
+    finding.column = finding.column.clamp(1, length);
+    let room = length.saturating_sub(finding.column).saturating_add(1);
+    finding.length = finding.length.clamp(1, room);
 }
 
 /// More than this help nobody, and a hostile file must not make megabytes of them.
@@ -92,9 +106,13 @@ impl Findings {
         self.found.borrow().iter().any(Diagnostic::is_error)
     }
 
-    /// What was found, in the order of the file, and the lambdas that were read.
-    pub(crate) fn into_parts(self) -> (Vec<Diagnostic>, Vec<Lambda>) {
+    /// What was found in `source`, in the order of the file, and the lambdas that were read.
+    pub(crate) fn into_parts(self, source: &str) -> (Vec<Diagnostic>, Vec<Lambda>) {
         let mut findings = self.found.into_inner();
+        let lines = NamedLines::of(source, &findings);
+        for finding in &mut findings {
+            keep_inside(finding, &lines);
+        }
         findings.sort_by_key(|finding| (finding.line, finding.column));
         (findings, self.lambdas.into_inner())
     }

@@ -1,9 +1,11 @@
 //! The keys of the format: one table that reading, the JSON Schema and the reference are made from.
 
 mod automation;
+mod field;
 mod tables;
 
 pub(crate) use automation::*;
+pub(crate) use field::*;
 pub(crate) use tables::*;
 
 use crate::spec::EventKind;

@@ -20,7 +20,7 @@ mod outline;
 use domain::diagnostic::{Diagnostic, Severity};
 use serde::{Deserialize, Serialize};
 
-use crate::lines::lines;
+use crate::lines::NamedLines;
 
 pub use complete::complete;
 pub use hover::hover;
@@ -165,7 +165,7 @@ pub fn diagnostics(
     findings: &[Diagnostic],
     docs: Option<&str>,
 ) -> Vec<EditorDiagnostic> {
-    let lines: Vec<&str> = lines(source).collect();
+    let lines = NamedLines::of(source, findings);
     findings
         .iter()
         .map(|finding| {
@@ -194,12 +194,9 @@ pub fn diagnostics(
         .collect()
 }
 
-fn range_of(lines: &[&str], finding: &Diagnostic) -> Range {
+fn range_of(lines: &NamedLines<'_>, finding: &Diagnostic) -> Range {
     let line = finding.line.saturating_sub(1);
-    let text = lines
-        .get(usize::try_from(line).unwrap_or(usize::MAX))
-        .copied()
-        .unwrap_or("");
+    let text = lines.get(finding.line).unwrap_or("");
     let start = finding.column.saturating_sub(1);
     let at = |column: u32| Position {
         line,

@@ -36,7 +36,7 @@ pub struct Parsed {
 pub fn parse_all(source: &str) -> Parsed {
     let findings = Findings::default();
     let spec = read(source, &findings).filter(|_| !findings.has_errors());
-    let (findings, lambdas) = findings.into_parts();
+    let (findings, lambdas) = findings.into_parts(source);
     Parsed {
         spec,
         findings,

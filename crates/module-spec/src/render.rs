@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use domain::diagnostic::{Diagnostic, Severity};
 use unicode_width::UnicodeWidthChar as _;
 
+use crate::lines::NamedLines;
+
 /// Widest excerpt in terminal columns; longer lines are cut around the place.
 const MAX_WIDTH: usize = 120;
 /// A tab is shown as so many spaces.
@@ -21,7 +23,7 @@ const TAB: usize = 4;
 ///   = help: did you mean "string"?
 /// ```
 pub fn render_text(file_name: &str, source: &str, findings: &[Diagnostic]) -> String {
-    let lines: Vec<&str> = source.split('\n').collect();
+    let lines = NamedLines::of(source, findings);
     let mut text = String::new();
     for finding in findings {
         // Writing to a String cannot fail.
@@ -51,7 +53,7 @@ fn count(number: usize, word: &str) -> String {
 fn render_one(
     text: &mut String,
     file_name: &str,
-    lines: &[&str],
+    lines: &NamedLines<'_>,
     finding: &Diagnostic,
 ) -> std::fmt::Result {
     let severity = match finding.severity {
@@ -74,11 +76,7 @@ fn render_one(
             "{margin}--> {file_name}:{}:{}",
             finding.line, finding.column
         )?;
-        let at = usize::try_from(finding.line)
-            .unwrap_or(usize::MAX)
-            .saturating_sub(1);
-        if let Some(line) = lines.get(at) {
-            let line = line.strip_suffix('\r').unwrap_or(line);
+        if let Some(line) = lines.get(finding.line) {
             let excerpt = Excerpt::of(line, finding.column, finding.length);
             writeln!(text, "{margin} |")?;
             writeln!(text, "{number} | {}", excerpt.line)?;

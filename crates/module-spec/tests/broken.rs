@@ -72,3 +72,17 @@ fn what_the_author_is_told() {
     codes.extend(elsewhere.map(ToOwned::to_owned));
     assert_eq!(codes, documented);
 }
+
+/// The example of the page: what a program gets for a file.
+#[test]
+fn findings_as_data_are_as_documented() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/modules/diagnostics.md");
+    let page = fs::read_to_string(path).unwrap();
+    let block = |kind: &str| {
+        let behind = page.split(&format!("```{kind}\n")).nth(1).unwrap();
+        behind.split("```").next().unwrap()
+    };
+    let (_, findings) = module_spec::parse(block("yaml"));
+    let data = format!("{}\n", serde_json::to_string_pretty(&findings).unwrap());
+    assert_eq!(block("json"), data);
+}

@@ -1,11 +1,12 @@
 //! Every kind of change, one by one, there and back.
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 use std::collections::BTreeSet;
 
 use domain::diagnostic::Diagnostic;
 use module_spec::{ChangeKind, ModuleSpec, diff, parse, render_text};
 
-const BASE: &str = r#"
+const BASE: &str = r"
 module:
   name: laptop
   singular: Laptop
@@ -84,7 +85,7 @@ views:
   - {name: days, kind: calendar, columns: [bought]}
 tests: [{name: t, field: age, expect: 1}]
 limits: {timeout_ms: 1000, memory_limit_mb: 16, max_queries: 10, max_rows: 100}
-"#;
+";
 
 /// What stands in `BASE`, and what stands there instead.
 const EDITS: &[(&str, &str)] = &[

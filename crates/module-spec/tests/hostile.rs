@@ -1,6 +1,8 @@
-//! Files that want to hurt: none panics, each is told apart. How long they take is measured in `benches/`.
+//! Files that want to hurt: none panics, each is told apart. What they take is measured in tests/memory.rs and `benches/`.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by it")]
 
-use module_spec::{MAX_BYTES, parse};
+use domain::diagnostic::Diagnostic;
+use module_spec::{MAX_BYTES, lsp, parse};
 use proptest::prelude::*;
 
 const GOOD: &str = "\
@@ -27,26 +29,62 @@ hooks: {before_save: \"item.name = item.name.trim();\"}
 tests: [{name: t, field: members, rows: [{n: 1}], expect: <b>1</b>}]
 ";
 
-fn error_codes(source: &str) -> Vec<String> {
-    let (spec, findings) = parse(source);
-    let lines = source.split(['\n', '\r']).count() + 1;
-    for finding in &findings {
-        assert!(finding.line as usize <= lines, "{finding:?}");
+/// Every finding marks something of the text, or the file as a whole.
+fn assert_places(source: &str, findings: &[Diagnostic]) {
+    let text = source.strip_prefix('\u{feff}').unwrap_or(source);
+    let ends_alike = text.replace("\r\n", "\n").replace('\r', "\n");
+    let lines: Vec<&str> = ends_alike.split('\n').collect();
+    for finding in findings {
+        let (line, column, length) = (finding.line, finding.column, finding.length);
+        if line == 0 {
+            assert_eq!((column, length), (0, 0), "{finding:?}");
+            continue;
+        }
+        let text = lines.get(line as usize - 1);
+        let text = text.unwrap_or_else(|| panic!("behind the end: {finding:?}"));
+        let most = text.chars().count().max(1);
+        assert!(column >= 1 && length >= 1, "{finding:?}");
         assert!(
-            finding.line == 0 || finding.column > 0 && finding.length > 0,
-            "{finding:?}"
+            (column + length - 1) as usize <= most,
+            "{finding:?} in {text:?}"
         );
     }
-    assert_eq!(
-        spec.is_none(),
-        findings
-            .iter()
-            .any(domain::diagnostic::Diagnostic::is_error)
-    );
+    for shown in lsp::diagnostics(source, findings, None) {
+        assert!(shown.range.start <= shown.range.end, "{shown:?}");
+    }
+}
+
+/// Asks at some place of a text, and behind its end.
+fn ask_the_editor(source: &str, at: prop::sample::Index) {
+    let letters: Vec<char> = source.chars().collect();
+    let before = &letters[..at.index(letters.len() + 1)];
+    let line = before.iter().filter(|letter| **letter == '\n').count();
+    let column = before.iter().rev().take_while(|letter| **letter != '\n');
+    let column: usize = column.map(|letter| letter.len_utf16()).sum();
+    for (line, column) in [(line, column), (line, usize::MAX), (line + 1, 0)] {
+        let position = lsp::Position {
+            line: u32::try_from(line).unwrap(),
+            character: u32::try_from(column).unwrap_or(u32::MAX),
+        };
+        for proposal in lsp::complete(source, position) {
+            let range = proposal.text_edit.range;
+            assert!(range.start <= range.end && range.start.line == position.line);
+        }
+        if let Some(found) = lsp::hover(source, position, Some("docs")) {
+            assert!(found.range.start <= found.range.end, "{found:?}");
+        }
+    }
+}
+
+fn error_codes(source: &str) -> Vec<String> {
+    let (spec, findings) = parse(source);
+    assert_places(source, &findings);
+    module_spec::render_text("f.yaml", source, &findings);
+    assert_eq!(spec.is_none(), findings.iter().any(Diagnostic::is_error));
     assert!(findings.len() <= 400);
     findings
         .into_iter()
-        .filter(domain::diagnostic::Diagnostic::is_error)
+        .filter(Diagnostic::is_error)
         .map(|finding| finding.code)
         .collect()
 }
@@ -145,7 +183,9 @@ fn a_mebibyte_of_anything_ends_as_findings() {
     ] {
         let body = unit.repeat((MAX_BYTES - 200) / unit.len());
         error_codes(&body);
-        error_codes(&format!("{head}{body}"));
+        // What the whole of it costs, tests/memory.rs measures.
+        let part: String = body.chars().take(100_000).collect();
+        error_codes(&format!("{head}{part}"));
         error_codes(&format!(
             "{head}- {{name: a, type: string}}\ncomputed_fields:\n- name: b\n  lambda: |\n    {}",
             body.replace('\n', "\n    ")
@@ -169,18 +209,28 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
 
     #[test]
-    fn arbitrary_text_never_panics(text in "\\PC{0,300}") {
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), at: prop::sample::Index) {
+        let text = String::from_utf8_lossy(&bytes);
         error_codes(&text);
+        ask_the_editor(&text, at);
     }
 
     #[test]
-    fn yaml_like_text_never_panics(text in "[a-z:{}\\[\\]&*!|>'\"#%@,\\-?\\n \\t<]{0,300}") {
+    fn arbitrary_text_never_panics(text in "\\PC{0,300}", at: prop::sample::Index) {
         error_codes(&text);
+        ask_the_editor(&text, at);
+    }
+
+    #[test]
+    fn yaml_like_text_never_panics(text in "[a-z:{}\\[\\]&*!|>'\"#%@,\\-?\\n\\r \\t<]{0,300}", at: prop::sample::Index) {
+        error_codes(&text);
+        ask_the_editor(&text, at);
     }
 
     #[test]
     fn a_mutated_file_never_panics(
         cuts in proptest::collection::vec((0..GOOD.len(), 0..40_usize, "[a-z:{}\\[\\]&*!|>'\"#\\-\\n 0-9]{0,6}"), 1..4),
+        at: prop::sample::Index,
     ) {
         let mut text = GOOD.to_owned();
         for (at, length, insert) in cuts {
@@ -191,7 +241,9 @@ proptest! {
             }
         }
         let (spec, findings) = parse(&text);
+        assert_places(&text, &findings);
         module_spec::render_text("f.yaml", &text, &findings);
+        ask_the_editor(&text, at);
         if let Some(spec) = spec {
             for lambda in spec.lambdas() {
                 lambda.position(0, 0);

@@ -293,8 +293,10 @@ impl Changes {
 
     /// A condition.
     pub(super) fn lambda(&mut self, path: &str, old: Option<&Lambda>, new: Option<&Lambda>) {
-        let code = |lambda: Option<&Lambda>| lambda.map(|lambda| lambda.expression().to_owned());
-        self.option(path, RULE, code(old), code(new));
+        fn code(lambda: &Lambda) -> &str {
+            lambda.expression().unwrap_or(lambda.source())
+        }
+        self.option(path, RULE, old.map(code), new.map(code));
     }
 
     fn bound(&mut self, path: &str, old: Option<&Value>, new: Option<&Value>, lowest: bool) {

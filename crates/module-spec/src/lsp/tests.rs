@@ -148,7 +148,7 @@ fn hover_explains_keys_and_values() {
         ("permissions: [¦view]", "`view`: See records."),
     ] {
         let (source, position) = cursor(text);
-        let found = hover(&source, position, None).unwrap();
+        let found = hover(&source, position, None).unwrap_or_else(|| panic!("nothing for {text}"));
         assert!(found.contents.value.starts_with(expected), "{found:?}");
         assert!(found.range.start <= position && position <= found.range.end);
     }

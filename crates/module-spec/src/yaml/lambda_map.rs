@@ -55,7 +55,9 @@ impl<'s> Walk<'s> {
 
     fn step(&mut self) -> Option<char> {
         let letter = self.rest.next()?;
-        if letter == '\n' {
+        // A carriage return alone ends a line too; before a line feed it belongs to its end.
+        let ends = letter == '\n' || letter == '\r' && self.rest.peek() != Some(&'\n');
+        if ends {
             self.line = self.line.saturating_add(1);
             self.column = 1;
         } else {
@@ -67,7 +69,8 @@ impl<'s> Walk<'s> {
     /// `|2-  # comment` up to its line break.
     fn skip_block_header(&mut self) {
         if self.rest.peek().is_some_and(|c| matches!(c, '|' | '>')) {
-            while self.step().is_some_and(|letter| letter != '\n') {}
+            let line = self.line;
+            while self.line == line && self.step().is_some() {}
         }
     }
 
@@ -107,9 +110,12 @@ impl<'s> Walk<'s> {
             Some('x') => 2,
             Some('u') => 4,
             Some('U') => 8,
-            Some('\n') => return false,
-            Some('\r') => {
-                if self.rest.peek() == Some(&'\n') {
+            Some(end @ ('\n' | '\r')) => {
+                if end == '\r' && self.rest.peek() == Some(&'\n') {
+                    self.step();
+                }
+                // The next line goes on where its text begins.
+                while matches!(self.rest.peek(), Some(' ' | '\t')) {
                     self.step();
                 }
                 return false;

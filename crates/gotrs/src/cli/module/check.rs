@@ -121,4 +121,21 @@ tests:
             Verdict::Good
         );
     }
+
+    /// The example of docs/modules/diagnostics.md, whose findings `module-spec` compares with its own.
+    #[test]
+    fn findings_as_data_are_as_documented() {
+        let page = include_str!("../../../../../docs/modules/diagnostics.md");
+        let block = |kind: &str| {
+            let behind = page.split(&format!("```{kind}\n")).nth(1).unwrap();
+            behind.split("```").next().unwrap()
+        };
+        let folder = folder_with(block("yaml"));
+        let (mut output, out, _) = captured(Format::Json);
+        check(&[folder.path().to_owned()], false, &mut output).unwrap();
+        let document: serde_json::Value = serde_json::from_str(&out.text()).unwrap();
+        let documented: serde_json::Value = serde_json::from_str(block("json")).unwrap();
+        assert_eq!(document["files"][0]["diagnostics"], documented);
+        assert_eq!(document["files"][0]["ok"], false);
+    }
 }

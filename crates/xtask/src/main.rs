@@ -1,6 +1,7 @@
 //! Automation of this repository: `cargo xtask --help`.
 
 mod assets;
+mod bench_sandbox;
 mod guest;
 mod postgres;
 mod sqlx_prepare;
@@ -21,6 +22,8 @@ enum Xtask {
         #[arg(long)]
         check: bool,
     },
+    /// Measures the sandbox beside `QuickJS` in process and goja, and writes the tables into docs/performance.md
+    BenchSandbox,
     /// Builds the sandbox's guest when something that it is made of changed
     Guest {
         /// Also when nothing changed
@@ -46,6 +49,7 @@ enum Xtask {
 fn main() -> anyhow::Result<()> {
     match Xtask::parse() {
         Xtask::Assets { check } => assets::run(check),
+        Xtask::BenchSandbox => bench_sandbox::run(),
         Xtask::Guest { force } => guest::run(force),
         Xtask::Tidy => tidy::run(),
         Xtask::WithPostgres { command } => postgres::with_postgres(&command),

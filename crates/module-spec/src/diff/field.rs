@@ -293,7 +293,9 @@ impl Changes {
 
     /// A condition.
     pub(super) fn lambda(&mut self, path: &str, old: Option<&Lambda>, new: Option<&Lambda>) {
-        let code = |lambda: Option<&Lambda>| lambda.map(|lambda| lambda.expression().to_owned());
+        let code = |lambda: Option<&Lambda>| {
+            lambda.map(|lambda| lambda.expression().unwrap_or(lambda.source()).to_owned())
+        };
         self.option(path, RULE, code(old), code(new));
     }
 

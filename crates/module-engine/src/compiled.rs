@@ -506,6 +506,7 @@ fn check_expressions(
                 name: "",
                 code,
                 wanted: false,
+                read: false,
             })
             .collect(),
     };

@@ -30,6 +30,7 @@ bench: prepare ## Measures, and writes docs/performance.md
 	@scripts/bootstrap test
 	@cargo build --release --locked -p gotrs
 	@cargo run --release --locked -p e2e --bin bench
+	@cargo xtask bench-sandbox
 
 clean: ## Removes what was built (never data/)
 	@cargo clean

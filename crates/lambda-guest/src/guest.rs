@@ -19,6 +19,10 @@ use rquickjs::{CatchResultExt, CaughtError, Context, Ctx, Function, Persistent, 
 /// below it QuickJS's own check never fires and overflow is a trap without a line.
 const STACK_BYTES: usize = 320 * 1024;
 
+/// What a guest may allocate before QuickJS looks for circular garbage the first time. A look goes through everything, the
+/// built-in objects too, and takes as long as ten rows of a batch; most invocations end before they have allocated this much.
+const GARBAGE_BYTES: usize = 4 * 1024 * 1024;
+
 /// Set by the host when the time is used up: QuickJS then stops at its next look and still knows the line. Whoever does not look
 /// is stopped by the epoch a little later.
 static INTERRUPT: AtomicU32 = AtomicU32::new(0);
@@ -88,6 +92,9 @@ fn try_init() -> Result<(), String> {
             .catch(&ctx)
             .map_err(|error| error.to_string())
     })?;
+    // What making the context has left goes into no image.
+    runtime.run_gc();
+    runtime.set_gc_threshold(GARBAGE_BYTES);
     GUEST
         .with(|guest| guest.set(Guest { context, dispatch }))
         .map_err(|_again| "initialised twice".to_owned())

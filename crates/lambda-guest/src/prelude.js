@@ -10,7 +10,7 @@
   const { apply, ownKeys, deleteProperty } = Reflect;
   const { getPrototypeOf, getOwnPropertyDescriptor, defineProperty, freeze, keys } = Object;
   const sourceOf = Function.prototype.call.bind(Function.prototype.toString);
-  const isPromise = (value) => value instanceof Promise;
+  const isPromise = (value) => typeof value === 'object' && value !== null && value instanceof Promise;
   const settle = Function.prototype.call.bind(Promise.prototype.then);
   const global = globalThis;
 
@@ -183,9 +183,22 @@
 
   const entities = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' };
 
+  const special = /[&<>"']/;
+
+  // A text without special characters is nearly always what there is.
+  function escapeText(text) {
+    return special.test(text) ? text.replace(/[&<>"']/g, (character) => entities[character]) : text;
+  }
+
+  // The markup of what `html` made; undefined for anything else, also for what inherits from it. Lambdas cannot reach this.
+  let markupOf;
+
   // Markup that is not escaped again when it is interpolated.
   class Html {
     #markup;
+    static {
+      markupOf = (value) => (#markup in value && getPrototypeOf(value) === Html.prototype ? value.#markup : undefined);
+    }
     constructor(markup) {
       this.#markup = markup;
       freeze(this);
@@ -200,14 +213,17 @@
       if (value === null || value === undefined) return '';
       if (typeof value === 'object' && #markup in value) return value.#markup;
       if (Array.isArray(value)) return value.map(Html.escape).join('');
-      return String(value).replace(/[&<>"']/g, (character) => entities[character]);
+      return escapeText(String(value));
     }
   }
 
   function html(texts, ...values) {
     if (!Array.isArray(texts) || !Array.isArray(texts.raw)) throw new TypeError('write html`...`: it is a template tag');
     let markup = texts[0];
-    for (let at = 0; at < values.length; at++) markup += Html.escape(values[at]) + texts[at + 1];
+    for (let at = 0; at < values.length; at++) {
+      const value = values[at];
+      markup += (typeof value === 'string' ? escapeText(value) : Html.escape(value)) + texts[at + 1];
+    }
     return new Html(markup);
   }
 
@@ -224,13 +240,14 @@
       if (Number.isNaN(value.getTime())) return '-';
       value = value.toISOString();
     }
-    const parts = written.exec(String(value));
-    if (parts === null) return String(value);
-    const month = months[Number(parts[2]) - 1];
-    if (month === undefined) return String(value);
-    const day = month + ' ' + Number(parts[3]) + ', ' + parts[1];
+    const text = String(value);
+    const parts = written.exec(text);
+    if (parts === null) return text;
+    const month = months[parts[2] - 1];
+    if (month === undefined) return text;
+    const day = month + ' ' + +parts[3] + ', ' + parts[1];
     if (parts[4] === undefined) return day;
-    const hour = Number(parts[4]);
+    const hour = +parts[4];
     return day + ' ' + (hour % 12 === 0 ? 12 : hour % 12) + ':' + parts[5] + (hour < 12 ? ' AM' : ' PM');
   }
 
@@ -240,9 +257,14 @@
     const number = Number(value);
     if (!Number.isFinite(number)) return '-';
     const text = decimals === undefined ? String(number) : number.toFixed(decimals);
-    const parts = /^(-?)(\d+)(\.\d+)?$/.exec(text);
-    if (parts === null) return text;
-    return parts[1] + parts[2].replace(/\B(?=(\d{3})+$)/g, ',') + (parts[3] === undefined ? '' : parts[3]);
+    // `1e+21` has no thousands to show.
+    if (text.includes('e')) return text;
+    const point = text.indexOf('.');
+    const first = text[0] === '-' ? 1 : 0;
+    let end = point < 0 ? text.length : point;
+    let grouped = point < 0 ? '' : text.slice(point);
+    for (; end - first > 3; end -= 3) grouped = ',' + text.slice(end - 3, end) + grouped;
+    return text.slice(0, end) + grouped;
   }
 
   // ---- Hygiene ------------------------------------------------------------------------------------------------------------
@@ -351,7 +373,13 @@
       error.stack = '';
       throw error;
     }
-    return lambda;
+    return frozen(lambda);
+  }
+
+  // All rows of a batch call the same function, which a lambda can reach as `arguments.callee`.
+  function frozen(lambda) {
+    freeze(lambda.prototype);
+    return freeze(lambda);
   }
 
   // A condition is an expression (`item.state === 'open'`) or a function body that returns.
@@ -359,7 +387,7 @@
     const source = 'function (item) { return (\n' + text.replace(/[;\s]+$/, '') + '\n) }';
     try {
       const lambda = native.compile(name, '(' + source + ')');
-      if (typeof lambda === 'function' && sourceOf(lambda) === source) return { lambda, returns: true };
+      if (typeof lambda === 'function' && sourceOf(lambda) === source) return { lambda: frozen(lambda), returns: true };
     } catch {
       // Then it is a function body, or an error in that form.
     }
@@ -385,92 +413,116 @@
   }
 
   function run(lambda, item) {
-    let value = lambda(item);
-    if (isPromise(value)) {
-      let state = 'pending';
-      settle(
-        value,
-        (result) => {
-          state = 'kept';
-          value = result;
-        },
-        (reason) => {
-          state = 'broken';
-          value = reason;
-        },
-      );
+    return settled(lambda(item));
+  }
+
+  // Runs what promises wait for; of a promise the value that it was kept with.
+  function settled(value) {
+    if (!isPromise(value)) {
       native.runJobs();
-      if (state === 'pending') throw new Error('the promise that was returned never settles');
-      if (state === 'broken') throw value;
-    } else {
-      native.runJobs();
+      return value;
     }
+    let state = 'pending';
+    settle(
+      value,
+      (result) => {
+        state = 'kept';
+        value = result;
+      },
+      (reason) => {
+        state = 'broken';
+        value = reason;
+      },
+    );
+    native.runJobs();
+    if (state === 'pending') throw new Error('the promise that was returned never settles');
+    if (state === 'broken') throw value;
     return value;
   }
 
-  // A result as JSON text, within the limits; `{l: ...}` says which one it is over.
+  // A result as JSON text, within the limits; `over` says that it is not, and the text which limit: `{l: ...}`.
   function encode(value, limits) {
-    if (value === undefined || value === null) return { value: null, json: 'null' };
+    if (value === undefined || value === null) return { json: 'null' };
     if (typeof value === 'function' || typeof value === 'symbol') {
       throw new TypeError('the lambda returned a ' + typeof value + '; return a text, a number or an object');
     }
     if (typeof value === 'bigint') value = value.toString();
     const json = stringify(value);
-    if (json === undefined) return { value: null, json: 'null' };
+    if (json === undefined) return { json: 'null' };
+    // A character is at most three bytes, and a level at least two characters.
     if (json.length > limits.bytes || (json.length * 3 > limits.bytes && native.bytes(json) > limits.bytes)) {
       return { json: '{"l":"bytes"}', over: true };
     }
-    if (typeof value === 'object' && native.nesting(json) > limits.nesting) return { json: '{"l":"nesting"}', over: true };
-    return { value, json };
+    if (typeof value === 'object' && json.length > limits.nesting * 2 && native.nesting(json) > limits.nesting) {
+      return { json: '{"l":"nesting"}', over: true };
+    }
+    return { json };
   }
 
-  // Undeclared variables become properties of the global object: what one row leaves there, the next must not find.
+  // Undeclared variables become properties of the global object: what one row leaves there, the next must not find. The host knows
+  // which lambdas leave none (`leaves.rs`).
   function sweep() {
     for (const name of keys(global)) deleteProperty(global, name);
   }
 
-  function cell(lambda, item, name, limits) {
-    let answer;
+  // What a computed field gives for one row: the value itself when it is no object, `{j: JSON text}`, `{e: error}` or `{l: limit}`.
+  // What is no object is written with the whole answer: nothing of the lambda can run then, and one call for all costs a tenth of one
+  // for each. Promises that can change an object run before it is written, others when the row is done.
+  function cell(field, item, limits) {
+    const { lambda, name } = field;
     try {
-      const encoded = encode(run(lambda, item), limits);
-      if (encoded.over) {
-        item[name] = null;
-        return encoded.json;
+      let value = lambda(item);
+      if (typeof value === 'object' && value !== null) {
+        const markup = markupOf(value);
+        value = typeof markup === 'string' ? markup : settled(value);
       }
-      // The computed fields below see it, and cannot change it behind our back.
-      item[name] = typeof encoded.value === 'object' ? parse(encoded.json) : encoded.value;
-      answer = '{"v":' + encoded.json + '}';
+      switch (typeof value) {
+        case 'string':
+          // A character is at most six when it is escaped.
+          if (value.length * 6 + 2 <= limits.bytes) return (item[name] = value);
+          break;
+        case 'number':
+        case 'boolean':
+          return (item[name] = value);
+      }
+      const { json, over } = encode(value, limits);
+      if (over) {
+        item[name] = null;
+        return parse(json);
+      }
+      // The computed fields below see what the host sees, and cannot change it behind our back.
+      if (field.read) item[name] = parse(json);
+      return { j: json };
     } catch (thrown) {
       item[name] = null;
-      answer = '{"e":' + stringify(describe(thrown)) + '}';
+      return { e: describe(thrown) };
     }
-    return answer;
   }
 
   const calls = {
-    // Answers with one list per row, with one entry per wanted lambda: `{v: value}`, `{e: error}` or `{l: limit}`.
-    cells({ lambdas, columns, rows, limits }) {
-      const compiled = lambdas.map(({ source }, at) => {
+    // Answers with one list per row, with one entry per wanted lambda.
+    cells({ lambdas, leaves, columns, rows, limits }) {
+      const compiled = lambdas.map(({ name, source, wanted, read }, at) => {
         try {
-          return { lambda: compile('lambda/' + at, source) };
+          return { lambda: compile('lambda/' + at, source), name, wanted, read };
         } catch (thrown) {
-          return { error: '{"e":' + stringify(describe(thrown)) + '}' };
+          return { error: { e: describe(thrown) }, wanted };
         }
       });
-      const answers = [];
-      for (const values of rows) {
+      const cells = rows.map((values) => {
         const item = {};
-        for (let at = 0; at < columns.length; at++) if (values[at] !== undefined) item[columns[at]] = values[at];
+        for (let at = 0; at < columns.length; at++) item[columns[at]] = values[at];
         const answer = [];
-        for (let at = 0; at < lambdas.length; at++) {
-          const { lambda, error } = compiled[at];
-          const json = lambda === undefined ? error : cell(lambda, item, lambdas[at].name, limits);
-          if (lambdas[at].wanted) answer.push(json);
+        for (let at = 0; at < compiled.length; at++) {
+          const field = compiled[at];
+          const given = field.error ?? cell(field, item, limits);
+          if (field.wanted) answer[answer.length] = given;
         }
-        answers.push('[' + answer.join(',') + ']');
-        sweep();
-      }
-      return '{"cells":[' + answers.join(',') + ']}';
+        native.runJobs();
+        if (leaves) sweep();
+        return answer;
+      });
+      return stringify({ cells });
     },
 
     // Answers with the item as the hook left it and with what it found wrong.
@@ -538,6 +590,8 @@
 
   return function dispatch(request) {
     native.seed(request.entropy.join());
+    // All rows of a batch see these.
+    if (request.user !== null) freeze(request.user.groups);
     for (const name of ['user', 'tenant']) {
       defineProperty(global, name, { value: freeze(request[name]), writable: false, enumerable: false, configurable: false });
     }

@@ -24,6 +24,7 @@ use crate::frame::{
 };
 use crate::guest_json;
 use crate::host::Host;
+use crate::leaves::may_leave_globals;
 use crate::reads::{Reads, reads_of};
 use crate::value::CellValue;
 
@@ -215,12 +216,16 @@ impl Run<'_> {
         };
         let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
         let body = Body::Cells {
+            leaves: fields
+                .iter()
+                .any(|(field, _)| may_leave_globals(field.lambda().source())),
             lambdas: fields
                 .iter()
-                .map(|field| Source {
+                .map(|&(field, read)| Source {
                     name: field.name().as_str(),
                     code: field.lambda().source(),
                     wanted: wanted.contains(&field.name().as_str()),
+                    read,
                 })
                 .collect(),
             rows: rows
@@ -229,11 +234,12 @@ impl Run<'_> {
                 .collect(),
             columns,
         };
-        let lambdas: Vec<&Lambda> = fields.iter().map(|field| field.lambda()).collect();
+        let lambdas: Vec<&Lambda> = fields.iter().map(|(field, _)| field.lambda()).collect();
         let reply: CellsReply = self.ask(body, &lambdas)?;
         // The guest answers in the order of the file; the caller chose another.
-        let answered: Vec<(usize, &&ComputedField)> = fields
+        let answered: Vec<(usize, &ComputedField)> = fields
             .iter()
+            .map(|(field, _)| *field)
             .enumerate()
             .filter(|(_, field)| wanted.contains(&field.name().as_str()))
             .collect();
@@ -255,6 +261,7 @@ impl Run<'_> {
                     .position(|(_, field)| field.name().as_str() == *name)
             })
             .collect();
+        let in_order = order.iter().copied().eq(0..answered.len());
         let mut rows = Vec::with_capacity(reply.cells.len());
         for cells in reply.cells {
             let cells: Vec<Cell> = cells
@@ -262,12 +269,12 @@ impl Run<'_> {
                 .zip(&answered)
                 .map(|(cell, (index, field))| self.cell(cell, *index, field.lambda(), &lambdas))
                 .collect();
-            rows.push(
-                order
-                    .iter()
-                    .filter_map(|&at| cells.get(at).cloned())
-                    .collect(),
-            );
+            rows.push(if in_order {
+                cells
+            } else {
+                let cell_at = |&at: &usize| cells.get(at).cloned();
+                order.iter().filter_map(cell_at).collect()
+            });
         }
         Ok(rows)
     }
@@ -395,6 +402,7 @@ fn sources<'a>(lambdas: &[&'a Lambda]) -> Vec<Source<'a>> {
             name: "",
             code: lambda.source(),
             wanted: false,
+            read: false,
         })
         .collect()
 }
@@ -498,6 +506,7 @@ fn check_expressions(
                 name: "",
                 code,
                 wanted: false,
+                read: false,
             })
             .collect(),
     };

@@ -29,6 +29,7 @@ pub mod value;
 mod executor;
 mod frame;
 mod guest_json;
+mod leaves;
 mod reads;
 mod session;
 mod wasm;

@@ -2,6 +2,7 @@
 
 mod assets;
 mod codegen;
+mod bench_sandbox;
 mod guest;
 mod postgres;
 mod sqlx_prepare;
@@ -28,6 +29,8 @@ enum Xtask {
         #[arg(long)]
         check: bool,
     },
+    /// Measures the sandbox beside `QuickJS` in process and goja, and writes the tables into docs/performance.md
+    BenchSandbox,
     /// Builds the sandbox's guest when something that it is made of changed
     Guest {
         /// Also when nothing changed
@@ -54,6 +57,7 @@ fn main() -> anyhow::Result<()> {
     match Xtask::parse() {
         Xtask::Assets { check } => assets::run(check),
         Xtask::Codegen { check } => codegen::run(check),
+        Xtask::BenchSandbox => bench_sandbox::run(),
         Xtask::Guest { force } => guest::run(force),
         Xtask::Tidy => tidy::run(),
         Xtask::WithPostgres { command } => postgres::with_postgres(&command),

@@ -1,4 +1,5 @@
-//! Measures a release build of the platform from outside and writes `docs/performance.md` (`make bench`).
+//! Measures a release build of the platform from outside and writes the first two tables of `docs/performance.md` (`make bench`);
+//! those of the sandbox are written by `cargo xtask bench-sandbox`.
 //!
 //! Loopback only, bounded in count and time. Every aim stands beside what was measured, so that a miss shows.
 
@@ -147,7 +148,7 @@ async fn main() -> anyhow::Result<()> {
 const MARK: &str = "\n<!-- below: kept by `make bench` -->\n";
 
 const HEAD: &str = "# Performance\n\n\
-`make bench` measures a release build from outside, on loopback, and rewrites the first two tables. Two shared x86-64 cores and \
+`make bench` measures a release build from outside, on loopback, and rewrites the tables. Two shared x86-64 cores and \
 everything (PostgreSQL, S3, control plane, router, runtimes, and the caller) on them: ratios are safer than absolutes.\n\n\
 ## The platform\n\n| what | measured | aim |\n| --- | --- | --- |\n";
 

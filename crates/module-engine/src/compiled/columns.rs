@@ -15,12 +15,13 @@ pub enum Columns {
     Named(Vec<String>),
 }
 
-/// The wanted fields and the computed fields above them that they read, in the order of the file.
+/// The wanted fields and the computed fields above them that they read, in the order of the file; each with whether one of the
+/// others reads it.
 pub(super) fn to_run<'a>(
     spec: &'a ModuleSpec,
     reads: &[Reads],
     wanted: &[&str],
-) -> Vec<&'a ComputedField> {
+) -> Vec<(&'a ComputedField, bool)> {
     closure(spec, reads, wanted).0
 }
 
@@ -30,8 +31,10 @@ pub(super) fn needed(spec: &ModuleSpec, reads: &[Reads], wanted: &[&str]) -> Col
         Reads::All => Columns::All,
         Reads::Named(names) => {
             // A computed field above is not a column, unless a column has the same name for those that stand higher.
-            let computed: BTreeSet<&str> =
-                fields.iter().map(|field| field.name().as_str()).collect();
+            let computed: BTreeSet<&str> = fields
+                .iter()
+                .map(|(field, _)| field.name().as_str())
+                .collect();
             Columns::Named(
                 names
                     .into_iter()
@@ -47,14 +50,15 @@ fn closure<'a>(
     spec: &'a ModuleSpec,
     reads: &[Reads],
     wanted: &[&str],
-) -> (Vec<&'a ComputedField>, Reads) {
+) -> (Vec<(&'a ComputedField, bool)>, Reads) {
     let mut read = Reads::Named(BTreeSet::new());
     let mut fields = Vec::new();
     for (field, own) in spec.computed_fields().iter().zip(reads).rev() {
         let name = field.name().as_str();
-        if wanted.contains(&name) || read.contains(name) {
+        let is_read = read.contains(name);
+        if wanted.contains(&name) || is_read {
             read = read.union(own);
-            fields.push(field);
+            fields.push((field, is_read));
         }
     }
     fields.reverse();

@@ -9,5 +9,6 @@ mod attack;
 mod corpus;
 mod hosts;
 mod html;
+mod source;
 mod storm;
 mod suite;

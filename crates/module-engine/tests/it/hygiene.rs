@@ -108,6 +108,8 @@ fn what_all_share_cannot_be_changed() {
         "'use strict'; [][Symbol.iterator]().__proto__.next = () => 1",
         "'use strict'; (function* () {})().__proto__.__proto__.next = () => 1",
         "'use strict'; user.login = 'root'",
+        "user.groups.push('admin2')",
+        "'use strict'; user.groups[0] = 'admin2'",
         "'use strict'; Object.setPrototypeOf(Object.prototype, {})",
         "'use strict'; Object.defineProperty(Array.prototype, '0', {set() {}})",
         "'use strict'; delete globalThis.JSON",
@@ -126,10 +128,10 @@ fn what_all_share_cannot_be_changed() {
 
 #[test]
 fn nothing_survives_an_invocation() {
-    run("globalThis.left = 1; var also = 2; user.groups.push('admin2')").unwrap();
+    run("globalThis.left = 1; var also = 2; implicit = 3").unwrap();
     assert_eq!(
-        run("return [typeof left, typeof also, user.groups.includes('admin2')]").unwrap(),
-        json!(["undefined", "undefined", false])
+        run("return [typeof left, typeof also, typeof implicit]").unwrap(),
+        json!(["undefined", "undefined", "undefined"])
     );
 }
 

@@ -42,7 +42,8 @@ fn time() {
     );
     assert_eq!((error.limit, error.value), (Limit::Wall, 100));
     let line = error.position.expect("a loop knows where it is").line;
-    assert!((8..=9).contains(&line), "{line}");
+    // QuickJS looks at the flag in calls and where it jumps back; then the place is that of the statement before the loop.
+    assert!((7..=9).contains(&line), "{line}");
 }
 
 #[test]

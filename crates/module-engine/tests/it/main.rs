@@ -7,6 +7,7 @@
 )]
 
 mod batch;
+mod conformance;
 mod guide;
 mod hooks;
 mod host_calls;

@@ -105,3 +105,9 @@ if (item.n === 0) throw new Error('0'); return item.n
 //# rows: promises of one row do not run in the next => gives [null,null]
 //+ rows 2
 const found = globalThis.late; new Promise(() => {}).then(() => { globalThis.late = 1 }); Promise.resolve().then(() => { globalThis.late = 1 }); return found
+//# rows: what one row does to the groups of the user, the next does not find => gives [1,1]
+//+ rows 2
+try { user.groups.push('other') } catch {} return user.groups.length
+//# rows: what one row leaves on the function itself, the next does not find => gives [null,null]
+//+ rows 2
+const f = arguments.callee, found = f.left ?? f.prototype.left; f.left = 1; f.prototype.left = 1; return found

@@ -26,6 +26,9 @@ enum Xtask {
         /// Also when nothing changed
         #[arg(long)]
         force: bool,
+        /// Fail where there is no tool for it, instead of recording that lambdas run in worker processes
+        #[arg(long)]
+        required: bool,
     },
     /// Checks the crate graph, file sizes and other house rules
     Tidy,
@@ -46,7 +49,7 @@ enum Xtask {
 fn main() -> anyhow::Result<()> {
     match Xtask::parse() {
         Xtask::Assets { check } => assets::run(check),
-        Xtask::Guest { force } => guest::run(force),
+        Xtask::Guest { force, required } => guest::run(force, required),
         Xtask::Tidy => tidy::run(),
         Xtask::WithPostgres { command } => postgres::with_postgres(&command),
         Xtask::SqlxPrepare { check } => sqlx_prepare::run(check),

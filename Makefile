@@ -16,8 +16,8 @@ up: ## Installs what is missing, builds, starts the whole platform on this machi
 demo: ## The same, with a tenant that has something in it
 	@$(MAKE) --no-print-directory up ARGS="--demo $(ARGS)"
 
-build: prepare ## Builds target/release/gotrs
-	@cargo build --release --locked -p gotrs
+build: prepare ## Builds target/release/gotrs, and lambda-worker beside it
+	@cargo build --release --locked -p gotrs -p lambda-worker
 
 test: ## Installs what is missing, runs every check and every test
 	@scripts/bootstrap test

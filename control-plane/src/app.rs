@@ -103,7 +103,8 @@ impl App {
                 tasks: parts.tasks,
                 mailer,
                 pages: web::templates()?,
-                modules: Registry::start().context("starting the sandbox that checks modules")?,
+                modules: Registry::start(&parts.settings.sandbox)
+                    .context("starting the sandbox that checks modules")?,
                 limits: Arc::new(RateLimits::new(parts.settings.rates)),
                 settings: Arc::new(parts.settings),
                 tenant_changes: broadcast::Sender::new(CHANGES_KEPT),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use http::Uri;
 use http::uri::Scheme;
+use module_engine::config::SandboxArgs;
 use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::config::{ConfigError, SecretName, required_secret};
 
@@ -97,6 +98,12 @@ pub struct ControlPlaneConfig {
     /// Calls of the API per second that one account may make
     #[arg(long, env = "GOTRS_CALLS_PER_SECOND", default_value = "100")]
     pub calls_per_second: NonZeroU32,
+    #[expect(
+        missing_docs,
+        reason = "a doc comment here would replace the text of --help"
+    )]
+    #[command(flatten)]
+    pub sandbox: SandboxArgs,
 }
 
 const DATABASE_URL: SecretName = SecretName {
@@ -172,6 +179,7 @@ impl ControlPlaneConfig {
                 sign_ins_per_minute: self.sign_ins_per_minute,
                 calls_per_second: self.calls_per_second,
             },
+            sandbox: self.sandbox.clone(),
         })
     }
 
@@ -229,6 +237,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpAddr>,
     /// How much is too much.
     pub rates: Rates,
+    /// Where lambdas of uploads are checked.
+    pub sandbox: SandboxArgs,
 }
 
 /// `http` or `https`.

@@ -8,6 +8,7 @@ use domain::clock::Clock;
 use domain::id::TenantId;
 use domain::name::TenantSlug;
 use domain::plan::Plan;
+use module_engine::config::SandboxArgs;
 use module_engine::engine::{Engine, EngineOptions};
 use reqwest::Url;
 use service_kit::Tasks;
@@ -47,6 +48,15 @@ pub struct Tenant {
     pub url: Url,
 }
 
+/// The tenant's database as each of the two roles.
+#[derive(Debug)]
+pub struct Databases {
+    /// The runtime role; see [`runtime_pool`].
+    pub runtime: PgPool,
+    /// The lambda role; see [`lambda_pool`].
+    pub lambdas: PgPool,
+}
+
 /// Everything that a handler needs; axum's state is an `Arc` of it.
 #[derive(Debug)]
 pub struct App {
@@ -79,21 +89,22 @@ impl App {
     /// An app without modules; the module sync brings them.
     pub fn new(
         tenant: Tenant,
-        database: PgPool,
-        lambda_database: PgPool,
+        databases: Databases,
+        sandbox: SandboxArgs,
         clock: Arc<dyn Clock>,
         tasks: Tasks,
         readiness: Readiness,
     ) -> anyhow::Result<Self> {
         let engine = Engine::new(EngineOptions {
             concurrency: SANDBOXES,
+            sandbox,
             ..EngineOptions::default()
         })
         .context("starting the sandbox")?;
         Ok(Self {
             tenant,
-            database,
-            lambda_database,
+            database: databases.runtime,
+            lambda_database: databases.lambdas,
             clock,
             tasks,
             pages: Pages::new::<Templates>().context("compiling the templates")?,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use domain::id::TenantId;
 use domain::name::TenantSlug;
 use domain::plan::Plan;
+use module_engine::config::SandboxArgs;
 use reqwest::Url;
 use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::config::{ConfigError, SecretName, required_secret};
@@ -94,6 +95,12 @@ pub struct RuntimeConfig {
         default_value = "runtime-1", value_parser = instance_name, value_name = "NAME"
     )]
     pub instance: String,
+    #[expect(
+        missing_docs,
+        reason = "a doc comment here would replace the text of --help"
+    )]
+    #[command(flatten)]
+    pub sandbox: SandboxArgs,
 }
 
 /// A pod's name or the like: it appears in URLs and statuses.

@@ -9,7 +9,7 @@ use service_kit::internal::{self, Readiness};
 use service_kit::telemetry::{self, TelemetryGuard};
 use service_kit::{Tasks, http};
 
-use crate::app::{App, Tenant, lambda_pool, runtime_pool};
+use crate::app::{App, Databases, Tenant, lambda_pool, runtime_pool};
 use crate::config::RuntimeConfig;
 use crate::modules::cache::Cache;
 use crate::modules::sync::{self, Sync};
@@ -36,8 +36,11 @@ pub async fn run(config: RuntimeConfig, guard: &TelemetryGuard) -> anyhow::Resul
             plan: config.tenant_plan,
             url: config.public_url,
         },
-        runtime_pool(secrets.database, config.tenant_plan),
-        lambda_pool(secrets.lambda_database),
+        Databases {
+            runtime: runtime_pool(secrets.database, config.tenant_plan),
+            lambdas: lambda_pool(secrets.lambda_database),
+        },
+        config.sandbox,
         Arc::new(SystemClock),
         tasks.clone(),
         readiness.clone(),

@@ -28,6 +28,7 @@ use test_kit::s3::TestS3;
 use tower::ServiceExt as _;
 
 use crate::fake::FakeProvisioner;
+use module_engine::config::SandboxArgs;
 
 /// Anything that takes longer is a failed test.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -377,5 +378,6 @@ fn settings(mail: &TempDir, rates: Rates) -> Settings {
         deletion_grace: Duration::from_hours(336),
         trusted_proxies: Vec::new(),
         rates,
+        sandbox: SandboxArgs::default(),
     }
 }

@@ -27,6 +27,7 @@ use domain::watch::{Acknowledgement, ModuleResult, WatchEvent};
 use futures_util::{StreamExt as _, TryStreamExt};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
+use module_engine::config::SandboxArgs;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use service_kit::Tasks;
@@ -359,6 +360,7 @@ fn settings(mail: &TempDir) -> Settings {
             sign_ins_per_minute: many,
             calls_per_second: many,
         },
+        sandbox: SandboxArgs::default(),
     }
 }
 

@@ -1,13 +1,18 @@
-//! The inside of the sandbox: QuickJS as a WebAssembly module that runs the lambdas of one invocation.
+//! The inside of the sandbox: QuickJS and the prelude, which run the lambdas of one invocation.
 //!
-//! `cargo xtask guest` compiles it for wasm32-unknown-unknown, runs `guest_init` once, keeps the memory that this leaves, and
-//! compiles the result ahead of time; `module-engine` embeds it and runs each invocation in a copy. On any other target the
-//! crate is empty.
+//! It is built in two ways. As a WebAssembly module (`wasm.rs`): `cargo xtask guest` compiles it for wasm32-unknown-unknown, runs
+//! `guest_init` once, keeps the memory that this leaves, and compiles the result ahead of time; `module-engine` embeds it and
+//! runs each invocation in a copy. And natively, as a part of `lambda-worker`: a process of its own for one invocation, where no
+//! guest can be built. Nothing else may link it.
 //!
-//! Bytes go in and out by copy, as JSON; nothing is shared. What the guest can reach outside is its list of imports: the
-//! clock, `host_call` and `host_take`. Nothing here is trusted by the host: whoever breaks out of QuickJS stands in this memory.
+//! Bytes go in and out by copy, as JSON; nothing is shared. What the script can reach outside is its [`Transport`]. Nothing here
+//! is trusted by the host: whoever breaks out of QuickJS stands in this memory, or in this process.
 
 #![warn(missing_docs)]
 
+mod script;
+
 #[cfg(target_arch = "wasm32")]
-mod guest;
+mod wasm;
+
+pub use self::script::{PANIC, STACK_BYTES, Script, Transport};

@@ -2,8 +2,8 @@
 //!
 //! [`Engine`](engine::Engine) is made once per process; [`CompiledModule`](compiled::CompiledModule) checks a module's lambdas in
 //! the sandbox and runs them through one entry point, [`CompiledModule::invoke`](compiled::CompiledModule::invoke), against a
-//! [`Host`](host::Host). Every invocation gets a fresh copy of the guest (`lambda-guest`: QuickJS as WebAssembly), and nothing of a
-//! lambda survives it. What the walls are and what was tried against them: docs/security/sandbox.md.
+//! [`Host`](host::Host). Every invocation gets a fresh copy of the guest (`lambda-guest`: QuickJS as WebAssembly), or a process of its
+//! own where there is no guest ([`config`]), and nothing of a lambda survives it. What the walls are and what was tried against them: docs/security/sandbox.md.
 //!
 //! All of it is synchronous and may take as long as the limits allow: call it from a blocking thread.
 
@@ -15,6 +15,7 @@ pub mod author_report;
 pub mod breaker;
 pub mod call;
 pub mod compiled;
+pub mod config;
 pub mod dry_run;
 pub mod effect;
 pub mod engine;
@@ -32,4 +33,6 @@ mod guest_json;
 mod leaves;
 mod reads;
 mod session;
+mod slots;
 mod wasm;
+mod worker;

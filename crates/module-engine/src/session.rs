@@ -16,7 +16,7 @@ use crate::{effect, find, guest_json};
 /// A log line is cut here.
 const MAX_LOG_BYTES: usize = 4 * 1024;
 /// Larger requests are refused before they are read: a query with its parameters is far smaller.
-const MAX_REQUEST_BYTES: usize = 1024 * 1024;
+pub(crate) const MAX_REQUEST_BYTES: usize = 1024 * 1024;
 
 /// What a guest may ask for. The numbers are the protocol; the other side is `lambda-guest/src/prelude.js`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +82,8 @@ pub(crate) struct Session<'a> {
     pub(crate) deadline: Instant,
     /// Processor time of this thread at which the invocation ends.
     cpu_deadline: Duration,
+    /// Processor time that the guest has used outside of this thread.
+    guest_cpu: Duration,
     pub(crate) now_micros: f64,
     queries: u32,
     rows: u32,
@@ -109,6 +111,7 @@ impl<'a> Session<'a> {
             limits,
             deadline: started.checked_add(wall).unwrap_or(started),
             cpu_deadline: thread_cpu_time().saturating_add(cpu),
+            guest_cpu: Duration::ZERO,
             now_micros,
             queries: 0,
             rows: 0,
@@ -124,7 +127,29 @@ impl<'a> Session<'a> {
         if Instant::now() >= self.deadline {
             return Some(Limit::Wall);
         }
-        (thread_cpu_time() >= self.cpu_deadline).then_some(Limit::Cpu)
+        self.cpu_left().is_zero().then_some(Limit::Cpu)
+    }
+
+    /// Time until a limit is hit if all of it is used; the processor's cannot pass faster than the wall's.
+    pub(crate) fn time_left(&self) -> Duration {
+        self.wall_left().min(self.cpu_left())
+    }
+
+    /// Time until the deadline.
+    pub(crate) fn wall_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Processor time that is left.
+    pub(crate) fn cpu_left(&self) -> Duration {
+        self.cpu_deadline
+            .saturating_sub(thread_cpu_time())
+            .saturating_sub(self.guest_cpu)
+    }
+
+    /// Says how much processor time the guest has used so far, where it does not run on this thread.
+    pub(crate) fn charge_guest(&mut self, cpu: Duration) {
+        self.guest_cpu = cpu;
     }
 
     /// Answers one call of the guest, in JSON: `{"ok": ...}`, `{"error": text}` to be thrown, or `{"limit": true}`.

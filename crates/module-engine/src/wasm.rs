@@ -1,7 +1,6 @@
 //! The wall: the guest under wasmtime. One fresh instance per request, with its own memory, stopped by the clock wherever it is.
 
 mod config;
-mod slots;
 mod ticker;
 
 use wasmtime::{
@@ -9,26 +8,27 @@ use wasmtime::{
     PoolingAllocationConfig, ResourceLimiter, Store, StoreContextMut, Trap, UpdateDeadline,
 };
 
-use self::slots::Slots;
 use self::ticker::Ticker;
 use crate::engine::{EngineOptions, StartEngineError};
 use crate::error::Limit;
-use crate::executor::{Executor, Halt};
+use crate::executor::{DEFAULT_STACK_KB, Executor, Halt, mebibytes, read_reply, stack_bytes};
 use crate::session::{Operation, Session};
+use crate::slots::Slots;
 
-/// The compiled guest; `build.rs` refuses to build without it.
-static GUEST: &[u8] = include_bytes!(env!("LAMBDA_GUEST_ARTEFACT"));
+/// The compiled guest, unless this program was built where none can be: `build.rs` takes what `cargo xtask guest` recorded.
+#[cfg(lambda_guest)]
+static GUEST: Option<&[u8]> = Some(include_bytes!(env!("LAMBDA_GUEST_ARTEFACT")));
+#[cfg(not(lambda_guest))]
+static GUEST: Option<&[u8]> = None;
+
+/// Why there is no guest in this program; nothing when there is one.
+pub(crate) const fn missing() -> Option<&'static str> {
+    option_env!("LAMBDA_GUEST_MISSING")
+}
 
 /// How many ticks a guest whose time is up may run to notice by itself, which tells the line. Then it is cut off. Ticks that
 /// the guest runs through, not time: on a busy machine its thread may not run for long.
 const GRACE_TICKS: u32 = 6;
-/// What the guest allows by itself, and the most that it can: its stack in linear memory must end before wasmtime's own.
-const DEFAULT_STACK_KB: u32 = 320;
-/// Below this not even the prelude runs.
-const MIN_STACK_KB: u32 = 32;
-/// A reply is at most this large. A batch of 1 000 rows with results at their limit is larger; its caller splits it.
-const MAX_REPLY_BYTES: usize = 64 * 1024 * 1024;
-
 /// Runs guests in this process.
 pub(crate) struct WasmExecutor {
     engine: Engine,
@@ -38,7 +38,9 @@ pub(crate) struct WasmExecutor {
 }
 
 impl WasmExecutor {
-    pub(crate) fn new(options: EngineOptions) -> Result<Self, StartEngineError> {
+    pub(crate) fn new(options: &EngineOptions) -> Result<Self, StartEngineError> {
+        let guest =
+            GUEST.ok_or_else(|| StartEngineError::NoGuest(missing().unwrap_or_default()))?;
         let setup = |error: wasmtime::Error| StartEngineError::Setup(format!("{error:#}"));
         let mut pool = PoolingAllocationConfig::new();
         pool.total_core_instances(options.concurrency)
@@ -55,9 +57,9 @@ impl WasmExecutor {
             unsafe_code,
             reason = "the bytes are native code; `cargo xtask guest` of this build compiled them and they are part of this program"
         )]
-        // SAFETY: `GUEST` is what `Engine::precompile_module` gave to `compile-guest`: build.rs compares it with the digest that
+        // SAFETY: `guest` is what `Engine::precompile_module` gave to `compile-guest`: build.rs compares it with the digest that
         // was recorded then. Nothing from outside is ever loaded.
-        let module = unsafe { Module::deserialize(&engine, GUEST) }
+        let module = unsafe { Module::deserialize(&engine, guest) }
             .map_err(|error| StartEngineError::LoadGuest(format!("{error:#}")))?;
         let mut linker = Linker::new(&engine);
         link(&mut linker).map_err(setup)?;
@@ -266,7 +268,7 @@ fn run(
     if stack_kb < DEFAULT_STACK_KB {
         instance
             .get_typed_func::<u32, ()>(&mut *store, "guest_limit_stack")?
-            .call(&mut *store, stack_kb.max(MIN_STACK_KB).saturating_mul(1024))?;
+            .call(&mut *store, stack_bytes(stack_kb))?;
     }
     let length = u32::try_from(request.len())?;
     let address = instance
@@ -282,24 +284,10 @@ fn run(
     let reply = memory
         .data(&*store)
         .get(address..address.saturating_add(length));
-    Ok(match reply.and_then(<[u8]>::split_first) {
-        Some((b'=', answer)) if answer.len() <= MAX_REPLY_BYTES => Ok(answer.to_vec()),
-        Some((b'=', _)) => Err(Halt::limit(Limit::ResultBytes)),
-        Some((b'!', stack)) => Err(Halt::Limit {
-            limit: store.data().interrupted.unwrap_or(Limit::Wall),
-            stack: lossy(stack),
-        }),
-        Some((b'#', why)) => Err(Halt::Crashed(lossy(why))),
-        _ => Err(Halt::Crashed(
-            "the guest replied in a wrong form".to_owned(),
-        )),
-    })
-}
-
-/// What the guest says is only ever shown; a megabyte of it is not.
-fn lossy(bytes: &[u8]) -> String {
-    const MAX_BYTES: usize = 16 * 1024;
-    String::from_utf8_lossy(bytes.get(..MAX_BYTES).unwrap_or(bytes)).into_owned()
+    Ok(read_reply(
+        reply.unwrap_or_default(),
+        store.data().interrupted,
+    ))
 }
 
 /// What a trap of its own means.
@@ -312,13 +300,7 @@ fn halt_of(error: &wasmtime::Error) -> Halt {
     }
 }
 
-fn mebibytes(count: u32) -> usize {
-    usize::try_from(count)
-        .unwrap_or(usize::MAX)
-        .saturating_mul(1024 * 1024)
-}
-
-#[cfg(test)]
+#[cfg(all(test, lambda_guest))]
 mod tests {
     use super::*;
 
@@ -328,7 +310,7 @@ mod tests {
         let documentation = include_str!("../../../docs/security/sandbox.md");
         let (_, list) = documentation.split_once("```imports\n").unwrap();
         let (list, _) = list.split_once("```").unwrap();
-        let executor = WasmExecutor::new(EngineOptions::default()).unwrap();
+        let executor = WasmExecutor::new(&EngineOptions::default()).unwrap();
         let mut imports: Vec<String> = executor
             .guest
             .module()

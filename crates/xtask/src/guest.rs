@@ -2,6 +2,9 @@
 //!
 //! The result lies in `crates/module-engine/guest/` (not committed) and is made again when something that it is made of changes:
 //! sources, versions, settings. The compiler is built in a target folder of its own, so that it is part of no shipped program.
+//!
+//! On a machine that lacks a tool for it, that is recorded instead: `module-engine` is then built without the guest, and lambdas run
+//! in worker processes (`lambda-worker`). QuickJS never runs inside of a server.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -13,6 +16,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::root;
 
+/// The target of the guest.
+const WASM: &str = "wasm32-unknown-unknown";
 /// Where the artefact goes, below the root.
 const FOLDER: &str = "crates/module-engine/guest";
 const ARTEFACT: &str = "lambda-guest.cwasm";
@@ -41,41 +46,103 @@ struct Record {
     target: String,
 }
 
-/// Makes the artefact unless it is there and up to date.
-pub(crate) fn run(force: bool) -> anyhow::Result<()> {
+/// What is known of a machine that cannot make an artefact.
+#[derive(Serialize, Deserialize)]
+struct Missing {
+    /// Why; `module-engine/build.rs` passes it on to the program, which says it at start.
+    missing: String,
+}
+
+/// What this machine has for it.
+struct Tools {
+    target: &'static str,
+    clang: &'static str,
+    llvm_ar: &'static str,
+}
+
+/// Makes the artefact unless it is there and up to date. Without the tools for it, that is an error only when it is required.
+pub(crate) fn run(force: bool, required: bool) -> anyhow::Result<()> {
     let root = root()?;
     let folder = root.join(FOLDER);
-    let target = target()?;
-    let inputs = inputs(&root, target)?;
-    if !force && is_current(&folder, &inputs) {
+    match tools() {
+        Ok(tools) => build(&root, &folder, &tools, force),
+        Err(missing) if required => Err(missing),
+        Err(missing) => record_missing(&folder, &missing.to_string()),
+    }
+}
+
+fn tools() -> anyhow::Result<Tools> {
+    let tools = Tools {
+        target: target()?,
+        clang: tool("clang")?,
+        llvm_ar: tool("llvm-ar")?,
+    };
+    ensure!(
+        has_wasm_target(),
+        "Rust has no target {WASM} here: rustup target add {WASM} (make does it)"
+    );
+    Ok(tools)
+}
+
+/// Lets the build go on without a guest, and says so.
+#[expect(clippy::print_stdout, reason = "it is for whoever builds")]
+fn record_missing(folder: &Path, reason: &str) -> anyhow::Result<()> {
+    println!(
+        "No WebAssembly guest: {reason}\n\
+         Lambdas will run in worker processes instead: build them too (cargo build -p lambda-worker; make build does)."
+    );
+    let record = toml::to_string(&Missing {
+        // It ends up in one line of a build script's output.
+        missing: reason.replace(['\n', '"', '\\'], " "),
+    })?;
+    let file = folder.join(RECORD);
+    // Written anew it would have everything built again.
+    if std::fs::read_to_string(&file).is_ok_and(|found| found == record) {
         return Ok(());
     }
-    let (clang, llvm_ar) = (tool("clang")?, tool("llvm-ar")?);
+    std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    std::fs::write(&file, record).with_context(|| format!("writing {}", file.display()))
+}
+
+fn build(root: &Path, folder: &Path, tools: &Tools, force: bool) -> anyhow::Result<()> {
+    let Tools {
+        target,
+        clang,
+        llvm_ar,
+    } = *tools;
+    let inputs = inputs(root, target)?;
+    if !force && is_current(folder, &inputs) {
+        return Ok(());
+    }
     let build = root.join("target/guest");
-    let cargo = || {
+    let cargo = |command: &str| {
         let mut cargo = Command::new("cargo");
         cargo
-            .current_dir(&root)
-            .arg("build")
+            .current_dir(root)
+            .arg(command)
             .arg("--target-dir")
             .arg(&build);
         cargo
     };
     crate::run(
-        cargo()
+        // The crate is a plain library: only here it becomes a module of its own.
+        cargo("rustc")
             .args([
                 "-p",
                 "lambda-guest",
+                "--lib",
+                "--crate-type",
+                "cdylib",
                 "--profile",
                 "guest",
                 "--target",
-                "wasm32-unknown-unknown",
+                WASM,
             ])
             .env("CC_wasm32_unknown_unknown", clang)
             .env("AR_wasm32_unknown_unknown", llvm_ar),
     )
     .context("compiling QuickJS for WebAssembly")?;
-    crate::run(cargo().args([
+    crate::run(cargo("build").args([
         "-p",
         "module-engine",
         "--profile",
@@ -87,7 +154,7 @@ pub(crate) fn run(force: bool) -> anyhow::Result<()> {
         "compile-guest",
     ]))
     .context("building the ahead-of-time compiler")?;
-    std::fs::create_dir_all(&folder).with_context(|| format!("making {}", folder.display()))?;
+    std::fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
     // Under another name first: who builds meanwhile sees the old artefact or the new one.
     let fresh = folder.join("lambda-guest.new");
     crate::run(
@@ -129,6 +196,16 @@ fn target() -> anyhow::Result<&'static str> {
             "the sandbox is built for Linux on x86-64 and arm64, not for {system} on {processor}"
         ),
     }
+}
+
+fn has_wasm_target() -> bool {
+    let output = Command::new("rustc")
+        .args(["--print", "target-libdir", "--target", WASM])
+        .output();
+    output.is_ok_and(|output| {
+        output.status.success()
+            && Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir()
+    })
 }
 
 fn tool(name: &'static str) -> anyhow::Result<&'static str> {

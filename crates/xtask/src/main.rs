@@ -36,6 +36,9 @@ enum Xtask {
         /// Also when nothing changed
         #[arg(long)]
         force: bool,
+        /// Fail where there is no tool for it, instead of recording that lambdas run in worker processes
+        #[arg(long)]
+        required: bool,
     },
     /// Checks the crate graph, file sizes and other house rules
     Tidy,
@@ -58,7 +61,7 @@ fn main() -> anyhow::Result<()> {
         Xtask::Assets { check } => assets::run(check),
         Xtask::Codegen { check } => codegen::run(check),
         Xtask::BenchSandbox => bench_sandbox::run(),
-        Xtask::Guest { force } => guest::run(force),
+        Xtask::Guest { force, required } => guest::run(force, required),
         Xtask::Tidy => tidy::run(),
         Xtask::WithPostgres { command } => postgres::with_postgres(&command),
         Xtask::SqlxPrepare { check } => sqlx_prepare::run(check),

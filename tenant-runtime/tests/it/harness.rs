@@ -10,10 +10,11 @@ use domain::id::TenantId;
 use domain::plan::Plan;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
+use module_engine::config::SandboxArgs;
 use service_kit::Tasks;
 use service_kit::internal::Readiness;
 use sqlx::PgPool;
-use tenant_runtime::app::{App, AppState, Tenant, lambda_pool};
+use tenant_runtime::app::{App, AppState, Databases, Tenant, lambda_pool};
 use tenant_runtime::http::router;
 use test_kit::postgres::TestDatabase;
 use tower::ServiceExt as _;
@@ -50,8 +51,11 @@ impl TestApp {
         };
         let app = App::new(
             tenant,
-            pool.clone(),
-            lambda_pool(database.options()),
+            Databases {
+                runtime: pool.clone(),
+                lambdas: lambda_pool(database.options()),
+            },
+            SandboxArgs::default(),
             Arc::new(clock.clone()),
             Tasks::new(),
             Readiness::default(),

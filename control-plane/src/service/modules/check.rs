@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use domain::diagnostic::{Diagnostic, Severity};
 use domain::name::ModuleName;
 use module_engine::compiled::{CompiledModule, check_lambdas};
+use module_engine::config::SandboxArgs;
 use module_engine::engine::{Engine, EngineOptions, StartEngineError};
 use module_engine::host::LogLevel;
 use module_engine::module_tests::{TestOutcome, run_test};
@@ -70,11 +71,12 @@ impl CheckReport {
 }
 
 /// The sandbox for checks: small, since lambdas of uploads have no database to wait for.
-pub fn start_engine() -> Result<Arc<Engine>, StartEngineError> {
+pub fn start_engine(sandbox: &SandboxArgs) -> Result<Arc<Engine>, StartEngineError> {
     Engine::new(EngineOptions {
         // Checks run on the bounded blocking pool; more sandboxes than cores would only take memory.
         concurrency: 4,
         max_memory_mb: 64,
+        sandbox: sandbox.clone(),
     })
 }
 

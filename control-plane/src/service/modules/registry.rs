@@ -5,6 +5,7 @@ use std::sync::Arc;
 use domain::digest::Sha256Digest;
 use domain::id::TenantId;
 use domain::name::ModuleName;
+use module_engine::config::SandboxArgs;
 use module_engine::engine::{Engine, StartEngineError};
 use moka::sync::Cache;
 use tokio::sync::Semaphore;
@@ -63,9 +64,9 @@ impl ReadSourceError {
 
 impl Registry {
     /// Starts the sandbox.
-    pub fn start() -> Result<Self, StartEngineError> {
+    pub fn start(sandbox: &SandboxArgs) -> Result<Self, StartEngineError> {
         Ok(Self {
-            engine: start_engine()?,
+            engine: start_engine(sandbox)?,
             feed: Feed::default(),
             checks: Arc::new(Semaphore::new(CHECKS_AT_ONCE)),
             sources: Cache::builder()

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use domain::id::TenantId;
 use domain::name::TenantSlug;
+use module_engine::config::SandboxArgs;
 use rustix::process::Signal;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,8 @@ pub struct RuntimeSettings {
     pub log: String,
     /// Where traces go.
     pub otlp_endpoint: Option<String>,
+    /// Where lambdas run.
+    pub sandbox: SandboxArgs,
 }
 
 /// What only this tenant's server may know.
@@ -383,6 +386,10 @@ fn command(
             "GOTRS_RUNTIME_TOKEN",
             start.secrets.runtime_token.expose_secret(),
         )
+        .env(
+            "GOTRS_LAMBDA_EXECUTOR",
+            settings.sandbox.lambda_executor.as_str(),
+        )
         .env("GOTRS_LOG", &settings.log)
         .env("GOTRS_LOG_FORMAT", "json")
         // Each arena of the allocator costs memory in every tenant's process.
@@ -392,6 +399,9 @@ fn command(
         .stderr(Stdio::piped());
     if let Some(endpoint) = &settings.otlp_endpoint {
         command.env("GOTRS_OTLP_ENDPOINT", endpoint);
+    }
+    if let Some(worker) = &settings.sandbox.lambda_worker {
+        command.env("GOTRS_LAMBDA_WORKER", worker);
     }
     Ok(command)
 }

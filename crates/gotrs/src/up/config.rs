@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use module_engine::config::SandboxArgs;
 use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::config::{ConfigError, SecretName, optional_secret, required_secret};
 
@@ -38,6 +39,12 @@ pub struct UpArgs {
     )]
     #[command(flatten)]
     pub s3: S3Args,
+    #[expect(
+        missing_docs,
+        reason = "a doc comment here would replace the text of --help"
+    )]
+    #[command(flatten)]
+    pub sandbox: SandboxArgs,
     /// Place of sockets, by convention of the desktop.
     #[arg(long, env = "XDG_RUNTIME_DIR", hide = true)]
     pub xdg_runtime_dir: Option<PathBuf>,

@@ -181,6 +181,7 @@ impl Serving<'_> {
                 run: self.folder.run().join("tenants"),
                 log: self.telemetry.log.clone(),
                 otlp_endpoint: self.telemetry.otlp_endpoint.clone(),
+                sandbox: self.args.sandbox.clone(),
             },
             spawner: self.spawner.clone(),
             tasks: tasks.clone(),
@@ -230,6 +231,7 @@ impl Serving<'_> {
             deletion_grace: DELETION_GRACE,
             trusted_proxies: Vec::new(),
             rates: Rates::default(),
+            sandbox: self.args.sandbox.clone(),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! Reads `corpus/*.js`. A case begins with `//# name => end`, may go on with `//+ option number`, and the rest is its lambda.
 
 use std::fmt;
-use std::path::Path;
 
 use serde_json::Value;
 
@@ -59,8 +58,7 @@ pub(crate) struct Options {
 
 /// All cases, in the order of the files.
 pub(crate) fn cases() -> Vec<Case> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile/corpus");
-    let mut files: Vec<_> = std::fs::read_dir(folder)
+    let mut files: Vec<_> = std::fs::read_dir(crate::CORPUS)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
@@ -107,7 +105,8 @@ fn read_case(category: &str, text: &str) -> Case {
     }
 }
 
-fn read_end(text: &str) -> End {
+/// An end as the corpus writes it.
+pub(crate) fn read_end(text: &str) -> End {
     if text == "throws" {
         return End::Throws(String::new());
     }

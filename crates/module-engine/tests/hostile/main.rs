@@ -12,3 +12,14 @@ mod html;
 mod source;
 mod storm;
 mod suite;
+
+/// The folder of the cases.
+const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/hostile/corpus");
+
+/// Cases that may also end in another way here.
+const OTHERWISE: &[(&str, &str)] = &[];
+
+/// The guest, or what this machine has in its place. The same tests run against worker processes in `lambda-worker`.
+fn sandbox() -> module_engine::config::SandboxArgs {
+    module_engine::config::SandboxArgs::default()
+}

@@ -18,3 +18,8 @@ mod limits;
 mod module_tests;
 mod positions;
 mod support;
+
+/// The guest, or what this machine has in its place. The same tests run against worker processes in `lambda-worker`.
+fn sandbox() -> module_engine::config::SandboxArgs {
+    module_engine::config::SandboxArgs::default()
+}

@@ -11,8 +11,13 @@ use module_engine::error::InvokeError;
 use module_engine::host::Host;
 use serde_json::{Value, json};
 
-pub(crate) static ENGINE: LazyLock<Arc<Engine>> =
-    LazyLock::new(|| Engine::new(EngineOptions::default()).expect("the sandbox starts"));
+pub(crate) static ENGINE: LazyLock<Arc<Engine>> = LazyLock::new(|| {
+    Engine::new(EngineOptions {
+        sandbox: crate::sandbox(),
+        ..EngineOptions::default()
+    })
+    .expect("the sandbox starts")
+});
 
 /// Generous for a busy machine, far below "for ever".
 pub(crate) const SHORT: LambdaLimits = LambdaLimits {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use control_plane::modules::{TestReport, Tests, check_source, render, start_engine};
 use domain::diagnostic::Diagnostic;
+use module_engine::config::SandboxArgs;
 use serde::Serialize;
 
 use super::files;
@@ -33,7 +34,7 @@ pub(super) fn check(
     output: &mut Output,
 ) -> Result<Verdict, CliError> {
     let tests = if no_tests { Tests::Skip } else { Tests::Run };
-    let engine = start_engine().map_err(|error| CliError::Machine {
+    let engine = start_engine(&SandboxArgs::default()).map_err(|error| CliError::Machine {
         doing: "starting the sandbox",
         reason: error.to_string(),
     })?;

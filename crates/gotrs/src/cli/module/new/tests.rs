@@ -7,6 +7,7 @@ use super::answers::FieldKind;
 use super::*;
 use crate::cli::output::Format;
 use crate::cli::output::tests::captured;
+use module_engine::config::SandboxArgs;
 
 #[derive(Parser)]
 struct Line {
@@ -34,7 +35,7 @@ fn written(words: &[&str]) -> String {
 
 #[test]
 fn every_set_of_answers_gives_a_module_without_findings_whose_tests_pass() {
-    let engine = start_engine().unwrap();
+    let engine = start_engine(&SandboxArgs::default()).unwrap();
     let mut sets: Vec<Vec<String>> = [
         &["laptop"][..],
         &["big-laptop_2"],

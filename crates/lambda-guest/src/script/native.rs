@@ -5,25 +5,31 @@
     reason = "rquickjs calls these with values that it made for the call"
 )]
 
+use std::rc::Rc;
+
 use rquickjs::context::EvalOptions;
 use rquickjs::function::Func;
 use rquickjs::{Ctx, Exception, Object, Value};
 
-use super::{ask_host, crypto, is_interrupted, random};
-
-/// What the host can be asked. The numbers are the protocol; the other side is `module-engine/src/session.rs`.
-#[derive(Clone, Copy)]
-pub(super) enum Operation {
-    /// The guest cannot go on; the text says why.
-    Panic = 0,
-}
+use super::{Transport, crypto, random};
 
 /// Makes the object that the prelude is given. Lambdas never see it.
-pub(super) fn object<'js>(ctx: &Ctx<'js>) -> rquickjs::Result<Object<'js>> {
+pub(super) fn object<'js>(
+    ctx: &Ctx<'js>,
+    transport: &Rc<dyn Transport>,
+) -> rquickjs::Result<Object<'js>> {
     let native = Object::new(ctx.clone())?;
     native.set("compile", Func::from(compile))?;
-    native.set("host", Func::from(host))?;
-    native.set("runJobs", Func::from(run_jobs))?;
+    native.set("host", {
+        let transport = Rc::clone(transport);
+        Func::from(move |ctx: Ctx<'_>, operation: u32, request: String| {
+            host(&ctx, &*transport, operation, &request)
+        })
+    })?;
+    native.set("runJobs", {
+        let transport = Rc::clone(transport);
+        Func::from(move |ctx: Ctx<'_>| run_jobs(&ctx, &*transport))
+    })?;
     native.set("nesting", Func::from(|json: String| nesting(&json)))?;
     native.set("bytes", Func::from(|text: String| text.len()))?;
     native.set("seed", Func::from(|entropy: String| random::seed(&entropy)))?;
@@ -50,15 +56,20 @@ fn compile(ctx: Ctx<'_>, name: String, source: String) -> rquickjs::Result<Value
     ctx.eval_with_options(source, options)
 }
 
-fn host(ctx: Ctx<'_>, operation: u32, request: String) -> rquickjs::Result<String> {
-    String::from_utf8(ask_host(operation, &request)).map_err(|error| {
-        Exception::throw_internal(&ctx, &format!("the host did not answer in UTF-8: {error}"))
+fn host(
+    ctx: &Ctx<'_>,
+    transport: &dyn Transport,
+    operation: u32,
+    request: &str,
+) -> rquickjs::Result<String> {
+    String::from_utf8(transport.ask(operation, request)).map_err(|error| {
+        Exception::throw_internal(ctx, &format!("the host did not answer in UTF-8: {error}"))
     })
 }
 
 /// Runs what promises wait for. Ends when nothing is left, or with the invocation.
-fn run_jobs(ctx: Ctx<'_>) {
-    while !is_interrupted() && ctx.execute_pending_job() {}
+fn run_jobs(ctx: &Ctx<'_>, transport: &dyn Transport) {
+    while !transport.is_interrupted() && ctx.execute_pending_job() {}
 }
 
 /// How deep arrays and objects are nested in a JSON text.

@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tenant-crd", &["domain"]),
     ("tenant-database", &["domain"]),
     ("module-engine", &["module-spec", "domain"]),
+    ("sql-gate", &["domain"]),
     (
         "control-plane",
         &[
@@ -35,7 +36,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "tenant-runtime",
-        &["domain", "module-spec", "module-engine", "service-kit"],
+        &[
+            "domain",
+            "module-spec",
+            "module-engine",
+            "sql-gate",
+            "service-kit",
+        ],
     ),
     (
         "operator",

@@ -20,6 +20,8 @@ pub mod effect;
 pub mod engine;
 pub mod error;
 pub mod find;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod host;
 pub mod html;
 pub mod module_tests;
@@ -30,4 +32,5 @@ mod frame;
 mod guest_json;
 mod reads;
 mod session;
+#[cfg(feature = "wall")]
 mod wasm;

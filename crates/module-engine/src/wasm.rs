@@ -375,8 +375,8 @@ mod tests {
             store.set_epoch_deadline(u64::MAX / 2);
             let mut linker = Linker::new(&EXECUTOR.engine);
             link(&mut linker).unwrap();
-            let mut function = |store: &mut Store<State>, name: &str| {
-                linker.get(store, "gotrs", name).and_then(wasmtime::Extern::into_func).unwrap()
+            let function = |store: &mut Store<State>, name: &str| {
+                linker.get(store, "gotrs", name).unwrap().into_func().unwrap()
             };
             let host_call = function(&mut store, "host_call").typed::<(u32, u32, u32), u32>(&store).unwrap();
             let host_take = function(&mut store, "host_take").typed::<u32, ()>(&store).unwrap();

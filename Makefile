@@ -1,9 +1,10 @@
 # Two commands do everything: `make up` and `make test`. The logic is in scripts/ and `cargo xtask`.
 .DEFAULT_GOAL := help
-.PHONY: help up demo build test lint bench clean prepare
+.PHONY: help up demo build test lint bench fuzz clean prepare
 
 GOTRS := target/release/gotrs
 ARGS ?=
+FUZZ_SECONDS ?= 600
 
 help: ## Shows this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -32,8 +33,13 @@ bench: prepare ## Measures, and writes docs/performance.md
 	@cargo run --release --locked -p e2e --bin bench
 	@cargo xtask bench-sandbox
 
+fuzz: ## Fuzzes parser, protocol, SQL gate and sanitiser (FUZZ_SECONDS=600 each)
+	@scripts/bootstrap test
+	@fuzz/run $(FUZZ_SECONDS)
+
 clean: ## Removes what was built (never data/)
 	@cargo clean
+	@rm -rf fuzz/target fuzz/corpus fuzz/artifacts
 	@rm -rf crates/service-kit/assets/dist crates/service-kit/assets/node_modules crates/module-engine/guest
 
 prepare:

@@ -1,10 +1,10 @@
 //! The tenant's data as modules see it: the schema as it really is, and what a module needs of it.
 
-pub mod author_sql;
 pub mod choices;
 pub mod computed;
 pub mod host;
 pub mod list;
+pub mod readable;
 pub mod save;
 pub mod sql;
 pub mod value;
@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 
 use domain::diagnostic::{Diagnostic, Severity};
 use domain::identifier::SqlIdent;
-use module_spec::{FilterSource, ModuleSpec};
+use module_spec::{Field, Filter, FilterSource, ModuleSpec};
+use sql_gate::Readable;
 use sqlx::{PgConnection, PgPool};
 
 /// One column as the catalogue describes it.
@@ -210,6 +211,11 @@ async fn check_lookups(
             _ => None,
         });
     let mut findings = Vec::new();
+    let readable = if has_sql(spec) {
+        readable::read(connection).await?
+    } else {
+        Readable::default()
+    };
     for (path, lookup) in of_fields.chain(of_filters) {
         let table = lookup.table().as_str();
         let mut report = |key: &str, code: &str, message: String| {
@@ -257,22 +263,40 @@ async fn check_lookups(
             }
         }
         if let Some(condition) = lookup.condition()
-            && let Err(reason) = author_sql::check_condition(condition)
+            && let Err(refusal) = sql_gate::check_condition(condition, table, &readable)
         {
-            report("lookup_condition", "bad-sql", reason);
+            report("lookup_condition", "bad-sql", refusal.to_string());
         }
     }
     for filter in spec.filters() {
         if let FilterSource::Query(query) = filter.source()
-            && let Err(reason) = author_sql::check_query(query)
+            && let Err(refusal) = sql_gate::check_query(query, &readable)
         {
             let path = filter
                 .index()
                 .map_or_else(String::new, |index| format!("filters[{index}].query"));
+            let reason = refusal.to_string();
             findings.push(spec.finding_at(&path, Severity::Error, "bad-sql", reason, None));
         }
     }
     Ok(findings)
+}
+
+/// Whether fields or filters have conditions or queries of the author.
+fn has_sql(spec: &ModuleSpec) -> bool {
+    let of_fields = spec.fields().iter().filter_map(Field::lookup);
+    let of_filters = spec
+        .filters()
+        .iter()
+        .filter_map(|filter| match filter.source() {
+            FilterSource::Lookup(lookup) => Some(lookup),
+            _ => None,
+        });
+    let has_query = |filter: &Filter| matches!(filter.source(), FilterSource::Query(_));
+    spec.filters().iter().any(has_query)
+        || of_fields
+            .chain(of_filters)
+            .any(|lookup| lookup.condition().is_some())
 }
 
 /// Columns that the lambda role may not read. Where there is no such role (a schema outside of the platform), none.

@@ -14,5 +14,6 @@ pub mod identifier;
 pub mod limits;
 pub mod name;
 pub mod plan;
+pub mod spelling;
 pub mod tenant;
 pub mod watch;

@@ -10,6 +10,10 @@
 #![cfg(feature = "sandbox")]
 #![warn(missing_docs)]
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![cfg_attr(
+    not(feature = "wall"),
+    allow(dead_code, reason = "the fuzzer needs no executor, and what they share is only theirs")
+)]
 
 pub mod author_report;
 pub mod breaker;
@@ -21,6 +25,8 @@ pub mod effect;
 pub mod engine;
 pub mod error;
 pub mod find;
+#[cfg(any(test, feature = "fuzz"))]
+pub mod fuzz;
 pub mod host;
 pub mod html;
 pub mod module_tests;
@@ -33,6 +39,9 @@ mod guest_json;
 mod leaves;
 mod reads;
 mod session;
+#[cfg(feature = "wall")]
 mod slots;
+#[cfg(feature = "wall")]
 mod wasm;
+#[cfg(feature = "wall")]
 mod worker;

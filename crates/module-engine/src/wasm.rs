@@ -277,17 +277,20 @@ fn run(
     memory.write(&mut *store, usize::try_from(address)?, request)?;
     let run = instance.get_typed_func::<(u32, u32), u64>(&mut *store, "guest_run")?;
     let reply = run.call(&mut *store, (address, length))?;
-    let (address, length) = (
-        usize::try_from(reply >> 32)?,
-        usize::try_from(reply & 0xffff_ffff)?,
-    );
-    let reply = memory
-        .data(&*store)
-        .get(address..address.saturating_add(length));
-    Ok(read_reply(
-        reply.unwrap_or_default(),
+    Ok(reply_at(
+        memory.data(&*store),
+        reply,
         store.data().interrupted,
     ))
+}
+
+/// What the guest replied: `place` is address and length of it in the guest's memory.
+fn reply_at(memory: &[u8], place: u64, interrupted: Option<Limit>) -> Result<Vec<u8>, Halt> {
+    let reply = usize::try_from(place >> 32).ok().and_then(|address| {
+        let length = usize::try_from(place & 0xffff_ffff).ok()?;
+        memory.get(address..address.checked_add(length)?)
+    });
+    read_reply(reply.unwrap_or_default(), interrupted)
 }
 
 /// What a trap of its own means.
@@ -302,7 +305,97 @@ fn halt_of(error: &wasmtime::Error) -> Halt {
 
 #[cfg(all(test, lambda_guest))]
 mod tests {
+    use std::sync::LazyLock;
+    use std::time::Instant;
+
+    use domain::limits::LambdaLimits;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::call::Purpose;
+    use crate::dry_run::DryRunHost;
+
+    static EXECUTOR: LazyLock<WasmExecutor> =
+        LazyLock::new(|| WasmExecutor::new(&EngineOptions::default()).unwrap());
+
+    /// Addresses and lengths around the ends of a memory of so many bytes, and any other.
+    fn place() -> impl Strategy<Value = u32> {
+        prop_oneof![
+            any::<u32>(),
+            0..64_u32,
+            (0..64_u32).prop_map(|back| u32::MAX - back),
+            (0..128_u32, 0..32_u32)
+                .prop_map(|(near, pages)| { (pages * 65_536).wrapping_add(near).wrapping_sub(64) }),
+        ]
+    }
+
+    fn request() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            vec(any::<u8>(), 0..64),
+            Just(br#"{"sql":"SELECT 1","args":[]}"#.to_vec()),
+            Just(br#"{"level":"info","message":"m"}"#.to_vec()),
+            Just(br#"{"key":"@k"}"#.to_vec()),
+            Just(br#"{"stack":"at a"}"#.to_vec()),
+            Just(br#"{"table":"queue","want":"rows"}"#.to_vec()),
+        ]
+    }
+
+    proptest! {
+        /// The real functions of the linker, on an instance of the real guest, called as no compiled lambda would.
+        #[test]
+        fn host_functions_hold_against_any_numbers(
+            calls in vec((prop_oneof![0..8_u32, any::<u32>()], place(), place(), request(), place()), 1..6),
+        ) {
+            let host = DryRunHost::new();
+            let session = Session::new(&host, LambdaLimits::DEFAULT, Purpose::Event, Instant::now());
+            let mut store = Store::new(&EXECUTOR.engine, State::new(session));
+            store.limiter(|state| state);
+            store.set_epoch_deadline(u64::MAX / 2);
+            let mut linker = Linker::new(&EXECUTOR.engine);
+            link(&mut linker).unwrap();
+            let function = |store: &mut Store<State>, name: &str| {
+                linker.get(store, "gotrs", name).unwrap().into_func().unwrap()
+            };
+            let host_call = function(&mut store, "host_call").typed::<(u32, u32, u32), u32>(&store).unwrap();
+            let host_take = function(&mut store, "host_take").typed::<u32, ()>(&store).unwrap();
+            // Before there is a memory.
+            prop_assert!(host_call.call(&mut store, (1, 0, 0)).is_err());
+            prop_assert!(matches!(store.data_mut().halt.take(), Some(Halt::Crashed(_))));
+            let instance = EXECUTOR.guest.instantiate(&mut store).unwrap();
+            let memory = instance.get_memory(&mut store, "memory").unwrap();
+            store.data_mut().memory = Some(memory);
+            for (operation, address, length, bytes, taken_to) in calls {
+                // The request as the guest means it, where it fits; then as any length.
+                let fits = memory.write(&mut store, address as usize, &bytes).is_ok();
+                let lengths = [u32::try_from(bytes.len()).unwrap(), length];
+                for length in lengths.into_iter().skip(usize::from(!fits)) {
+                    match host_call.call(&mut store, (operation, address, length)) {
+                        Ok(length) => {
+                            prop_assert_eq!(store.data().answer.len(), length as usize);
+                            if host_take.call(&mut store, taken_to).is_err() {
+                                prop_assert!(store.data_mut().halt.take().is_some());
+                            }
+                            prop_assert!(store.data().answer.is_empty());
+                        }
+                        // `execute` says why by this.
+                        Err(_) => prop_assert!(store.data_mut().halt.take().is_some()),
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn a_reply_is_read_from_any_place(memory in vec(any::<u8>(), 0..64), address in place(), length in place()) {
+            let place = u64::from(address) << 32 | u64::from(length);
+            if let Ok(answer) = reply_at(&memory, place, None) {
+                prop_assert_eq!(answer.len() + 1, length as usize);
+                prop_assert_eq!(&memory[address as usize + 1..][..answer.len()], answer.as_slice());
+            }
+            let inside = u64::from(address % 8) << 32 | u64::from(length % 32);
+            let _ = reply_at(&memory, inside, Some(Limit::Cpu));
+        }
+    }
 
     /// What the guest can call is what the documentation says, and nothing else.
     #[test]

@@ -5,11 +5,12 @@ use std::rc::Rc;
 use std::str::FromStr;
 
 use domain::identifier::SqlIdent;
+use domain::spelling::nearest;
 use regex::RegexBuilder;
 use serde_json::Value;
 
 use crate::findings::Findings;
-use crate::keys::{Key, Shape, Table, nearest};
+use crate::keys::{Key, Shape, Table};
 use crate::lambda::Lambda;
 use crate::pattern::Pattern;
 use crate::spec::{Choice, Lookup, Place};

@@ -29,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "module-engine",
         &["module-spec", "domain", "lambda-protocol"],
     ),
+    ("sql-gate", &["domain"]),
     (
         "control-plane",
         &[
@@ -42,7 +43,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "tenant-runtime",
-        &["domain", "module-spec", "module-engine", "service-kit"],
+        &[
+            "domain",
+            "module-spec",
+            "module-engine",
+            "sql-gate",
+            "service-kit",
+        ],
     ),
     (
         "operator",
@@ -116,6 +123,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         check_manifest(package, &mut findings)?;
     }
     check_files(&root, &mut findings)?;
+    check_fuzz_lock(&root, &mut findings)?;
     findings.extend(fences::check(&root)?);
     if findings.is_empty() {
         return Ok(());
@@ -169,6 +177,41 @@ fn check_manifest(package: &Package, findings: &mut Vec<String>) -> anyhow::Resu
         }
     }
     Ok(())
+}
+
+/// What is fuzzed is what ships: crates that are in both lock files are there in the same versions.
+fn check_fuzz_lock(root: &Path, findings: &mut Vec<String>) -> anyhow::Result<()> {
+    let ours = locked(&root.join("Cargo.lock"))?;
+    for (name, version) in locked(&root.join("fuzz/Cargo.lock"))? {
+        let is_shared = ours.iter().any(|(ours, _)| *ours == name);
+        if is_shared && !ours.contains(&(name.clone(), version.clone())) {
+            findings.push(format!(
+                "fuzz/Cargo.lock: {name} {version} is not in Cargo.lock; copy that over it and run `cargo metadata` in fuzz/"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Names and versions in a lock file.
+fn locked(path: &Path) -> anyhow::Result<BTreeSet<(String, String)>> {
+    #[derive(Deserialize)]
+    struct Lock {
+        package: Vec<LockedPackage>,
+    }
+    #[derive(Deserialize)]
+    struct LockedPackage {
+        name: String,
+        version: String,
+    }
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let lock: Lock =
+        toml::from_str(&text).with_context(|| format!("understanding {}", path.display()))?;
+    let packages = lock.package.into_iter();
+    Ok(packages
+        .map(|package| (package.name, package.version))
+        .collect())
 }
 
 fn check_files(root: &Path, findings: &mut Vec<String>) -> anyhow::Result<()> {

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use module_spec::{Field, Filter, FilterSource, Lookup, ModuleSpec};
 use serde::Serialize;
 use serde_json::Value;
+use sql_gate::{Checked, Refusal};
 use sqlx::{PgConnection, Row as _};
 
-use crate::data::{author_sql, sql, value};
+use crate::data::readable::ReadableTables;
+use crate::data::{sql, value};
 
 /// Most entries of one select; longer lists need a typeahead on the server.
 const MOST: usize = 1_000;
@@ -85,9 +87,13 @@ pub fn display(field: &Field, raw: &Value, texts: &LookupTexts) -> String {
 }
 
 /// What can be chosen in a field's input.
-pub async fn of_field(field: &Field, connection: &mut PgConnection) -> sqlx::Result<Vec<Entry>> {
+pub async fn of_field(
+    field: &Field,
+    readable: &ReadableTables,
+    connection: &mut PgConnection,
+) -> sqlx::Result<Vec<Entry>> {
     match field.lookup() {
-        Some(lookup) => of_lookup(lookup, connection).await,
+        Some(lookup) => of_lookup(lookup, readable, connection).await,
         None => Ok(fixed(field)),
     }
 }
@@ -107,18 +113,28 @@ fn fixed(field: &Field) -> Vec<Entry> {
         .collect()
 }
 
-async fn of_lookup(lookup: &Lookup, connection: &mut PgConnection) -> sqlx::Result<Vec<Entry>> {
-    let condition = lookup
-        .condition()
-        .map(author_sql::check_condition)
-        .transpose();
-    // Checked when the module was loaded.
-    let condition = condition.map_err(sqlx::Error::Protocol)?;
-    fetch(
-        &sql::lookup_choices(lookup, condition.as_deref(), MOST),
-        connection,
-    )
-    .await
+async fn of_lookup(
+    lookup: &Lookup,
+    readable: &ReadableTables,
+    connection: &mut PgConnection,
+) -> sqlx::Result<Vec<Entry>> {
+    let condition = match lookup.condition() {
+        None => None,
+        Some(condition) => {
+            let table = lookup.table().as_str();
+            let checked = readable.check(connection, |readable| {
+                sql_gate::check_condition(condition, table, readable)
+            });
+            Some(checked.await?.map_err(refused)?)
+        }
+    };
+    let condition = condition.as_ref().map(Checked::text);
+    fetch(&sql::lookup_choices(lookup, condition, MOST), connection).await
+}
+
+/// It passed when the module was loaded; since then the schema has changed.
+fn refused(refusal: Refusal) -> sqlx::Error {
+    sqlx::Error::Protocol(refusal.to_string())
 }
 
 async fn fetch(
@@ -144,6 +160,7 @@ async fn fetch(
 pub async fn of_filter(
     spec: &ModuleSpec,
     filter: &Filter,
+    readable: &ReadableTables,
     connection: &mut PgConnection,
 ) -> sqlx::Result<Vec<Entry>> {
     let Some(field) = spec.fields().get(filter.field_index()) else {
@@ -158,10 +175,10 @@ pub async fn of_filter(
                 group: String::new(),
             })
             .collect()),
-        FilterSource::Lookup(lookup) => of_lookup(lookup, connection).await,
-        FilterSource::Query(query) => of_query(query, connection).await,
+        FilterSource::Lookup(lookup) => of_lookup(lookup, readable, connection).await,
+        FilterSource::Query(query) => of_query(query, readable, connection).await,
         FilterSource::Field if field.lookup().is_some() || !field.choices().is_empty() => {
-            of_field(field, connection).await
+            of_field(field, readable, connection).await
         }
         FilterSource::Field if field.kind() == module_spec::FieldType::Boolean => {
             Ok([("true", "Yes"), ("false", "No")]
@@ -183,10 +200,17 @@ pub async fn of_filter(
 }
 
 /// The author's query: its first column is the value, its second (or the first) the text.
-async fn of_query(query: &str, connection: &mut PgConnection) -> sqlx::Result<Vec<Entry>> {
-    let checked = author_sql::check_query(query).map_err(sqlx::Error::Protocol)?;
+async fn of_query(
+    query: &str,
+    readable: &ReadableTables,
+    connection: &mut PgConnection,
+) -> sqlx::Result<Vec<Entry>> {
+    let checked = readable.check(connection, |readable| {
+        sql_gate::check_query(query, readable)
+    });
+    let checked = checked.await?.map_err(refused)?;
     let most = i64::try_from(MOST).unwrap_or(i64::MAX);
-    let rows = sql::author_rows(&checked, Vec::new(), most)
+    let rows = sql::author_rows(checked.text(), Vec::new(), most)
         .query()
         .fetch_all(connection)
         .await?;

@@ -1,6 +1,6 @@
 //! What lambdas reach of the tenant's database: reading, through the lambda role.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -10,6 +10,7 @@ use module_engine::effect::Effect;
 use module_engine::find::{Condition, Find, Test, Want};
 use module_engine::host::{Budget, Host, HostError, LogLevel, Query, Rows, Tenant, User};
 use serde_json::Value;
+use sql_gate::MissingParameter;
 use sqlx::postgres::Postgres;
 use sqlx::{
     Column as _, Either, Executor as _, PgPool, Row as _, Statement as _, Transaction,
@@ -18,13 +19,15 @@ use sqlx::{
 use tokio::runtime::Handle;
 
 use crate::app::App;
-use crate::data::{author_sql, sql};
+use crate::data::readable::ReadableTables;
+use crate::data::sql;
 use crate::http::extract::Agent;
 
 /// What an invocation sees: one transaction that only reads, opened by the first query and rolled back at the end.
 pub struct PgHost {
     pool: PgPool,
     runtime: Handle,
+    readable: Arc<ReadableTables>,
     transaction: Mutex<Option<Transaction<'static, Postgres>>>,
     module: String,
     user: Option<User>,
@@ -40,6 +43,7 @@ impl PgHost {
         Self {
             pool: app.lambda_database.clone(),
             runtime: Handle::current(),
+            readable: Arc::clone(&app.modules.current().readable),
             transaction: Mutex::new(None),
             module: module.to_owned(),
             user: Some(User {
@@ -78,10 +82,27 @@ impl PgHost {
     }
 
     async fn run(&self, query: &Query<'_>, budget: Budget) -> Result<Rows, HostError> {
-        let checked = author_sql::check_query(query.sql).map_err(HostError::Refused)?;
         let mut transaction = self.transaction().await?;
+        let gate = self.readable.check(&mut transaction, |readable| {
+            sql_gate::check_query(query.sql, readable)
+        });
+        let checked = match gate.await.map_err(|error| failed(&error))? {
+            Ok(checked) => checked,
+            Err(refusal) => {
+                *self.held() = Some(transaction);
+                return Err(HostError::Refused(refusal.to_string()));
+            }
+        };
         // After an error the transaction is of no use; dropping it rolls back.
-        let rows = read(&mut transaction, &checked, query.args, budget).await?;
+        let with_casts = |types: &[String]| checked.with_casts(types);
+        let rows = read(
+            &mut transaction,
+            checked.text(),
+            with_casts,
+            query.args,
+            budget,
+        )
+        .await?;
         *self.held() = Some(transaction);
         Ok(rows)
     }
@@ -102,15 +123,12 @@ impl PgHost {
     /// What `db.find` gives when no columns are named. Not `*`: that is refused on a table with a single column that is secret.
     async fn readable_columns(&self, table: &SqlIdent) -> Result<Vec<SqlIdent>, HostError> {
         let mut transaction = self.transaction().await?;
-        let rows = sql::readable_columns(table)
-            .query()
-            .fetch_all(&mut *transaction)
-            .await
-            .map_err(|error| failed(&error))?;
+        let columns = self.readable.columns(table, &mut transaction).await;
+        let columns = columns.map_err(|error| failed(&error))?;
         *self.held() = Some(transaction);
-        let columns: Vec<SqlIdent> = rows
+        let columns: Vec<SqlIdent> = columns
             .iter()
-            .filter_map(|row| row.try_get::<&str, _>(0).ok()?.parse().ok())
+            .filter_map(|column| column.parse().ok())
             .collect();
         if columns.is_empty() {
             return Err(HostError::Refused(format!(
@@ -138,10 +156,12 @@ impl PgHost {
     }
 }
 
-/// Asks one statement, which the gate has let through, within what `budget` allows of time, rows and bytes.
+/// Asks one statement, which the gate has let through, within what `budget` allows of time, rows and bytes. `with_casts` gives
+/// its text with parameters of these types.
 pub async fn read(
     transaction: &mut Transaction<'static, Postgres>,
-    checked: &str,
+    text: &str,
+    with_casts: impl FnOnce(&[String]) -> Result<String, MissingParameter>,
     args: &[Value],
     budget: Budget,
 ) -> Result<Rows, HostError> {
@@ -154,7 +174,7 @@ pub async fn read(
         .execute(&mut **transaction)
         .await
         .map_err(|error| failed(&error))?;
-    let described = sql::Statement::new(checked);
+    let described = sql::Statement::new(text);
     let statement = (&mut **transaction)
         .prepare(sqlx::SqlSafeStr::into_sql_str(described.sql()))
         .await
@@ -179,7 +199,7 @@ pub async fn read(
         .map(|column| column.name().to_owned())
         .collect();
     drop(statement);
-    let cast = author_sql::cast_parameters(checked, &types).map_err(HostError::Refused)?;
+    let cast = with_casts(&types).map_err(|error| HostError::Refused(error.to_string()))?;
     let values = args.iter().map(parameter).collect();
     // One more than allowed tells that there are too many.
     let wrapped = sql::author_rows(&cast, values, i64::from(budget.max_rows) + 1);
@@ -348,6 +368,7 @@ impl Host for PgHost {
 mod tests {
     use module_engine::find::{Order, Selection};
     use serde_json::json;
+    use sql_gate::Readable;
 
     use super::*;
 
@@ -385,10 +406,12 @@ mod tests {
              NOT NULL AND \"comments\" IS NULL AND false AND \"id\" >= $5 ORDER BY \"name\" DESC NULLS LAST LIMIT 5"
         );
         assert_eq!(args, [json!(1), json!("R%"), json!(1), json!(2), json!(3)]);
-        author_sql::check_query(&sql).unwrap();
+        let queues =
+            Readable::of_schema("t").with("queue", &["id", "name", "valid_id", "comments"]);
+        sql_gate::check_query(&sql, &queues).unwrap();
         find.want = Want::Count;
         let (sql, _) = select_of(&find, &find.columns);
         assert!(sql.starts_with("SELECT count(*) AS count FROM \"queue\" WHERE"));
-        author_sql::check_query(&sql).unwrap();
+        sql_gate::check_query(&sql, &queues).unwrap();
     }
 }

@@ -326,14 +326,21 @@ pub fn author_rows(query: &str, values: Vec<Option<String>>, most: i64) -> State
     }
 }
 
-/// The columns of a table that the role of the connection may read, in their order: column `name`.
-pub fn readable_columns(table: &SqlIdent) -> Statement {
-    Statement {
-        text: "SELECT attname::text AS name FROM pg_attribute WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped \
-               AND has_column_privilege(attrelid, attnum, 'SELECT') ORDER BY attnum"
-            .to_owned(),
-        binds: vec![Bind::One(Some(table.to_string()))],
-    }
+/// Tables and views of the schema that the lambda role may read, columns in their order: `schema`, `name`, `columns`, `has_hidden`.
+/// Where there is no such role (a schema outside of the platform), what the role of the connection may read.
+pub fn readable() -> Statement {
+    Statement::new(
+        "SELECT current_schema()::text AS schema, c.relname::text AS name,
+                array_agg(a.attname::text ORDER BY a.attnum) FILTER (WHERE p.granted) AS columns,
+                bool_or(NOT p.granted) AS has_hidden
+         FROM pg_class c
+         JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+         CROSS JOIN (SELECT oid FROM pg_roles WHERE rolname IN (current_schema() || '_lambda', current_user)
+                     ORDER BY rolname = current_schema() || '_lambda' DESC LIMIT 1) r
+         CROSS JOIN LATERAL (SELECT has_column_privilege(r.oid, c.oid, a.attnum, 'SELECT') AS granted) p
+         WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'v', 'p', 'm')
+         GROUP BY c.relname HAVING bool_or(p.granted)",
+    )
 }
 
 /// For the rest of the transaction.

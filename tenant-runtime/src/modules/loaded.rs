@@ -12,6 +12,7 @@ use module_spec::ModuleSpec;
 use tokio::sync::watch;
 
 use crate::data::TableModel;
+use crate::data::readable::ReadableTables;
 
 /// Where a module comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub struct LoadedModules {
     pub generation: u64,
     /// Grows with every swap in this process; open pages compare it.
     pub revision: u64,
+    /// What lambdas may read. It starts anew with every swap: loading a module changes tables.
+    pub readable: Arc<ReadableTables>,
     modules: BTreeMap<ModuleName, Arc<LoadedModule>>,
     by_prefix: BTreeMap<String, ModuleName>,
 }
@@ -73,6 +76,7 @@ impl LoadedModules {
         Self {
             generation,
             revision: 0,
+            readable: Arc::default(),
             modules,
             by_prefix,
         }

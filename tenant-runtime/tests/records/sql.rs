@@ -18,7 +18,7 @@ use sqlx::{
 };
 use tenant_database::{AdministratorSeed, Credentials, RoleLimits, TenantDatabase, TenantNames};
 use tenant_runtime::app::lambda_pool;
-use tenant_runtime::data::author_sql;
+use tenant_runtime::data::readable;
 use test_kit::postgres::TestDatabase;
 
 use crate::harness::TestApp;
@@ -86,24 +86,50 @@ fn shortened(sql: &str) -> String {
     sql.chars().take(120).collect()
 }
 
-#[test]
-fn the_gate_alone_refuses_everything_but_plain_reading() {
+/// With what the lambda role may really see.
+#[tokio::test]
+async fn the_gate_alone_refuses_everything_but_plain_reading() -> anyhow::Result<()> {
+    let database = TestDatabase::create().await?;
+    let server = TenantDatabase::connect(&database.url().into()).await?;
+    server.prepare_server().await?;
+    let own = provision(&server).await?;
+    let mut lambda = PgConnection::connect(&own.lambda_url).await?;
+    let readable = readable::read(&mut lambda).await?;
+    lambda.close().await?;
+    let mut administrator = PgConnection::connect_with(&database.options()).await?;
+    administrator
+        .execute(sqlx::raw_sql(AssertSqlSafe(format!(
+            "SET search_path = {}",
+            own.schema
+        ))))
+        .await?;
+    // Whoever loads a module asks for the lambda role, not for itself.
+    assert_eq!(readable::read(&mut administrator).await?, readable);
+    administrator.close().await?;
+    let users = readable.relation("users").unwrap();
+    assert!(users.has_hidden && users.columns.iter().any(|column| column == "login"));
+    assert!(!users.columns.iter().any(|column| column == "pw"));
+    assert!(readable.relation("gotrs_credential").is_none());
+
     let mut wrong = Vec::new();
     for case in cases() {
-        let sql = written_out(case.sql, "t_own", "t_other");
-        let answer = author_sql::check_query(&sql);
+        let sql = written_out(case.sql, &own.schema, "t_other");
+        let answer = sql_gate::check_query(&sql, &readable);
         if answer.is_ok() != case.passes {
             wrong.push(format!("{}\n    {answer:?}", shortened(&sql)));
         }
         // What was refused as a query is none as a part of one.
         if !case.passes {
             let inside = format!("id IN ({sql})");
-            if author_sql::check_condition(&inside).is_ok() {
+            if sql_gate::check_condition(&inside, "queue", &readable).is_ok() {
                 wrong.push(format!("as a condition: {}", shortened(&inside)));
             }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    server.drop_tenant(own.id).await?;
+    server.close().await;
+    database.drop_database().await
 }
 
 /// A complete tenant, as the platform makes it.

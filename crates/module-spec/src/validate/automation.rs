@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 
+use domain::spelling::nearest;
 use serde_json::Value;
 
 use super::field::report_unknown;
 use super::screen::find;
 use crate::cron::Cron;
-use crate::keys::{self, nearest};
+use crate::keys;
 use crate::reader::Reader;
 use crate::spec::{
     Action, ActionScope, ComputedField, EventHandler, EventKind, Field, FieldName, ListColumn,

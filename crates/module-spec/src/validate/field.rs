@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
+use domain::spelling::nearest;
 use serde_json::Value;
 
 use super::screen::field_named;
-use crate::keys::{self, nearest};
+use crate::keys;
 use crate::reader::Reader;
 use crate::spec::{
     Choice, Field, FieldAccess, FieldName, FieldType, Lookup, OnDelete, Place, Places, Relation,

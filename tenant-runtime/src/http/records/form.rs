@@ -398,7 +398,8 @@ async fn options(call: Call<'_>, field: &Field) -> Result<Vec<OptionEntry>, Prob
     }
     let gone = |error: sqlx::Error| data_problem(error.into());
     let mut connection = call.desk.app.read_as_lambda().await.map_err(gone)?;
-    let entries = choices::of_field(field, &mut connection)
+    let modules = call.desk.app.modules.current();
+    let entries = choices::of_field(field, &modules.readable, &mut connection)
         .await
         .map_err(gone)?;
     let mut options: Vec<OptionEntry> = Vec::new();

@@ -169,12 +169,13 @@ async fn filters(call: Call<'_>, request: &ListRequest) -> Result<Vec<FilterInpu
         return Ok(inputs);
     }
     let gone = |error: sqlx::Error| data_problem(error.into());
+    let modules = call.desk.app.modules.current();
     let mut connection = call.desk.app.read_as_lambda().await.map_err(gone)?;
     for filter in visible {
         let name = filter.field().as_str();
         let options = match filter.kind() {
             FilterKind::Select | FilterKind::MultiSelect => {
-                choices::of_filter(spec, filter, &mut connection)
+                choices::of_filter(spec, filter, &modules.readable, &mut connection)
                     .await
                     .map_err(gone)?
             }

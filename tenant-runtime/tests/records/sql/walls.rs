@@ -165,14 +165,18 @@ async fn the_budget_alone_bounds_rows_bytes_and_time() -> anyhow::Result<()> {
         ),
     ] {
         let mut transaction = world.pool.begin_with("BEGIN READ ONLY").await?;
-        let ended = read(&mut transaction, sql, &[], budget).await.unwrap_err();
+        let as_it_is = |_: &[String]| Ok(sql.to_owned());
+        let ended = read(&mut transaction, sql, as_it_is, &[], budget)
+            .await
+            .unwrap_err();
         assert_eq!(ended, expected, "{sql}");
         drop(transaction);
         until_idle(&world.pool).await;
     }
     let mut transaction = world.pool.begin_with("BEGIN READ ONLY").await?;
     let most = "SELECT n FROM generate_series(1, 1000) n";
-    let rows = read(&mut transaction, most, &[], plenty).await?;
+    let as_it_is = |_: &[String]| Ok(most.to_owned());
+    let rows = read(&mut transaction, most, as_it_is, &[], plenty).await?;
     assert_eq!(rows.rows.len(), 1_000);
     transaction.rollback().await?;
     world.stop().await

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::digest::Sha256Digest;
 
+use crate::call::{Cell, CellError};
 use crate::error::{InvokeError, LimitError};
 
 /// Limits hit within [`WINDOW`] that suspend a module.
@@ -54,14 +55,27 @@ pub enum Ending<'a> {
     Unknown,
 }
 
-impl<'a> Ending<'a> {
+impl Ending<'_> {
     /// What a result means.
-    pub fn of<T>(result: &'a Result<T, InvokeError>) -> Self {
+    pub fn of<T>(result: &Result<T, InvokeError>) -> Ending<'_> {
         match result {
-            Ok(_) | Err(InvokeError::Script(_)) => Self::Finished,
-            Err(InvokeError::Limit(error)) => Self::HitLimit(error),
-            Err(_) => Self::Unknown,
+            Ok(_) | Err(InvokeError::Script(_)) => Ending::Finished,
+            Err(InvokeError::Limit(error)) => Ending::HitLimit(error),
+            Err(_) => Ending::Unknown,
         }
+    }
+
+    /// What a batch of computed fields means. A limit that only some cells ran into counts too, once for the batch; a
+    /// result that is too large spoils its own cell and has cost little, so it does not.
+    pub fn of_cells(result: &Result<Vec<Vec<Cell>>, InvokeError>) -> Ending<'_> {
+        let Ok(rows) = result else {
+            return Ending::of(result);
+        };
+        let hit = rows.iter().flatten().find_map(|cell| match cell {
+            Err(CellError::Limit(error)) if !error.limit.is_of_one_result() => Some(error),
+            _ => None,
+        });
+        hit.map_or(Ending::Finished, Ending::HitLimit)
     }
 }
 
@@ -234,6 +248,38 @@ mod tests {
             breaker.record(version(1), Ending::HitLimit(&HIT), at(102));
         }
         breaker.admit(version(2), at(103)).unwrap();
+    }
+
+    #[test]
+    fn a_batch_counts_once_and_large_results_do_not_count() {
+        let limit = |limit| {
+            Err(CellError::Limit(LimitError {
+                limit,
+                value: 1,
+                position: None,
+            }))
+        };
+        let fine = || Ok(crate::value::CellValue::new(serde_json::Value::Null));
+        let large = Ok(vec![vec![
+            fine(),
+            limit(Limit::ResultBytes),
+            limit(Limit::Nesting),
+        ]]);
+        assert_eq!(Ending::of_cells(&large), Ending::Finished);
+        let deep = Ok(vec![
+            vec![fine()],
+            vec![limit(Limit::ResultBytes), limit(Limit::Stack)],
+            vec![limit(Limit::Stack)],
+        ]);
+        let Ending::HitLimit(error) = Ending::of_cells(&deep) else {
+            panic!("no limit among {deep:?}");
+        };
+        assert_eq!(error.limit, Limit::Stack);
+        assert_eq!(Ending::of_cells(&Err(InvokeError::Busy)), Ending::Unknown);
+        assert_eq!(
+            Ending::of_cells(&Err(InvokeError::Limit(HIT))),
+            Ending::HitLimit(&HIT)
+        );
     }
 
     #[derive(Debug, Clone)]

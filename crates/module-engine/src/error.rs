@@ -148,6 +148,11 @@ impl Limit {
         Self::Nesting,
     ];
 
+    /// Whether it is about the size of what came out, and not about what the invocation used on the way there.
+    pub const fn is_of_one_result(self) -> bool {
+        matches!(self, Self::ResultBytes | Self::Nesting)
+    }
+
     /// Its value among `limits`, in its own unit.
     pub fn value_in(self, limits: &LambdaLimits) -> u64 {
         match self {

@@ -50,7 +50,8 @@ pub trait Host: Send + Sync {
 pub struct Query<'a> {
     /// As the author wrote it, with `$1` parameters.
     pub sql: &'a str,
-    /// Values of the parameters: null, booleans, numbers, texts; arrays and objects are JSON.
+    /// Values of the parameters: null, booleans, numbers, texts. Arrays are SQL's arrays where the statement wants one and
+    /// JSON elsewhere; objects are JSON.
     pub args: &'a [Value],
 }
 

@@ -3,8 +3,10 @@
 pub mod author_sql;
 pub mod choices;
 pub mod computed;
+pub mod fault;
 pub mod host;
 pub mod list;
+pub mod readable;
 pub mod save;
 pub mod sql;
 pub mod value;

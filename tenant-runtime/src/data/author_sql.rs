@@ -11,6 +11,9 @@ use sqlparser::dialect::PostgreSqlDialect;
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, Tokenizer, Word};
 
+/// What the name of an array's type ends in, behind the name of its elements' type.
+pub const ARRAY: &str = "[]";
+
 /// Longest statement in bytes.
 const MAX_LEN: usize = 20_000;
 
@@ -275,8 +278,19 @@ pub fn cast_parameters(sql: &str, types: &[String]) -> Result<String, String> {
                     .checked_sub(1)
                     .and_then(|at| types.get(at))
                     .ok_or_else(|| format!("there is no value for {name}"))?;
+                let (kind, array) = kind
+                    .strip_suffix(ARRAY)
+                    .map_or((kind.as_str(), ""), |element| (element, ARRAY));
                 let kind = kind.replace('"', "\"\"");
-                text.extend(["CAST(CAST(", name, " AS text) AS \"", &kind, "\")"]);
+                text.extend([
+                    "CAST(CAST(",
+                    name,
+                    " AS text) AS \"",
+                    &kind,
+                    "\"",
+                    array,
+                    ")",
+                ]);
             }
             other => text.push_str(&other.to_string()),
         }
@@ -511,6 +525,10 @@ mod tests {
             )
         );
         assert!(cast_parameters("SELECT $3", &types).is_err());
+        assert_eq!(
+            cast_parameters("SELECT a FROM t WHERE a = ANY($1)", &["int4[]".to_owned()]).as_deref(),
+            Ok("SELECT a FROM t WHERE a = ANY(CAST(CAST($1 AS text) AS \"int4\"[]))")
+        );
     }
 
     proptest::proptest! {

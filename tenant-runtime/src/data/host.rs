@@ -1,6 +1,6 @@
 //! What lambdas reach of the tenant's database: reading, through the lambda role.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -10,7 +10,7 @@ use module_engine::effect::Effect;
 use module_engine::find::{Condition, Find, Test, Want};
 use module_engine::host::{Budget, Host, HostError, LogLevel, Query, Rows, Tenant, User};
 use serde_json::Value;
-use sqlx::postgres::Postgres;
+use sqlx::postgres::{PgTypeInfo, PgTypeKind, Postgres};
 use sqlx::{
     Column as _, Either, Executor as _, PgPool, Row as _, Statement as _, Transaction,
     TypeInfo as _,
@@ -18,6 +18,7 @@ use sqlx::{
 use tokio::runtime::Handle;
 
 use crate::app::App;
+use crate::data::readable::ReadableColumns;
 use crate::data::{author_sql, sql};
 use crate::http::extract::Agent;
 
@@ -25,6 +26,7 @@ use crate::http::extract::Agent;
 pub struct PgHost {
     pool: PgPool,
     runtime: Handle,
+    readable: Arc<ReadableColumns>,
     transaction: Mutex<Option<Transaction<'static, Postgres>>>,
     module: String,
     user: Option<User>,
@@ -40,6 +42,7 @@ impl PgHost {
         Self {
             pool: app.lambda_database.clone(),
             runtime: Handle::current(),
+            readable: Arc::clone(&app.modules.current().readable),
             transaction: Mutex::new(None),
             module: module.to_owned(),
             user: Some(User {
@@ -65,21 +68,27 @@ impl PgHost {
     }
 
     /// The transaction of this invocation, opened by its first query.
-    async fn transaction(&self) -> Result<Transaction<'static, Postgres>, HostError> {
+    ///
+    /// Waiting for a connection that others hold is given up with time left to say so: it is not the module's fault, and must
+    /// not count as its limit of time.
+    async fn transaction(
+        &self,
+        budget: Budget,
+    ) -> Result<Transaction<'static, Postgres>, HostError> {
         let held = self.held().take();
-        match held {
-            Some(transaction) => Ok(transaction),
-            None => self
-                .pool
-                .begin_with("BEGIN READ ONLY")
-                .await
-                .map_err(|error| failed(&error)),
+        if let Some(transaction) = held {
+            return Ok(transaction);
+        }
+        let patience = time_left(budget) / 2;
+        match tokio::time::timeout(patience, self.pool.begin_with("BEGIN READ ONLY")).await {
+            Ok(begun) => begun.map_err(|error| failed(&error)),
+            Err(_elapsed) => Err(unavailable()),
         }
     }
 
     async fn run(&self, query: &Query<'_>, budget: Budget) -> Result<Rows, HostError> {
         let checked = author_sql::check_query(query.sql).map_err(HostError::Refused)?;
-        let mut transaction = self.transaction().await?;
+        let mut transaction = self.transaction(budget).await?;
         // After an error the transaction is of no use; dropping it rolls back.
         let rows = read(&mut transaction, &checked, query.args, budget).await?;
         *self.held() = Some(transaction);
@@ -87,28 +96,42 @@ impl PgHost {
     }
 
     async fn run_find(&self, find: &Find, budget: Budget) -> Result<Rows, HostError> {
-        let columns = match find.want {
-            Want::Rows if find.columns.is_empty() => self.readable_columns(&find.table).await?,
-            Want::Rows | Want::Count => find.columns.clone(),
+        let all = find.want == Want::Rows && find.columns.is_empty();
+        let columns = if all {
+            self.readable_columns(&find.table, budget).await?
+        } else {
+            find.columns.as_slice().into()
         };
         let (sql, args) = select_of(find, &columns);
         let query = Query {
             sql: &sql,
             args: &args,
         };
-        self.run(&query, budget).await
+        let answer = self.run(&query, budget).await;
+        if all && matches!(answer, Err(HostError::Refused(_))) {
+            // Perhaps the table is not any more what it was.
+            self.readable.forget(&find.table);
+        }
+        answer
     }
 
     /// What `db.find` gives when no columns are named. Not `*`: that is refused on a table with a single column that is secret.
-    async fn readable_columns(&self, table: &SqlIdent) -> Result<Vec<SqlIdent>, HostError> {
-        let mut transaction = self.transaction().await?;
+    async fn readable_columns(
+        &self,
+        table: &SqlIdent,
+        budget: Budget,
+    ) -> Result<Arc<[SqlIdent]>, HostError> {
+        if let Some(columns) = self.readable.get(table) {
+            return Ok(columns);
+        }
+        let mut transaction = self.transaction(budget).await?;
         let rows = sql::readable_columns(table)
             .query()
             .fetch_all(&mut *transaction)
             .await
             .map_err(|error| failed(&error))?;
         *self.held() = Some(transaction);
-        let columns: Vec<SqlIdent> = rows
+        let columns: Arc<[SqlIdent]> = rows
             .iter()
             .filter_map(|row| row.try_get::<&str, _>(0).ok()?.parse().ok())
             .collect();
@@ -117,6 +140,7 @@ impl PgHost {
                 "there is no table {table} that a lambda may read"
             )));
         }
+        self.readable.put(table.clone(), Arc::clone(&columns));
         Ok(columns)
     }
 
@@ -126,10 +150,7 @@ impl PgHost {
         budget: Budget,
         answer: impl Future<Output = Result<T, HostError>>,
     ) -> Result<T, HostError> {
-        let left = budget
-            .deadline
-            .saturating_duration_since(Instant::now())
-            .max(Duration::from_millis(1));
+        let left = time_left(budget).max(Duration::from_millis(1));
         self.runtime.block_on(async {
             tokio::time::timeout(left, answer)
                 .await
@@ -138,14 +159,17 @@ impl PgHost {
     }
 }
 
+fn time_left(budget: Budget) -> Duration {
+    budget.deadline.saturating_duration_since(Instant::now())
+}
+
 async fn read(
     transaction: &mut Transaction<'static, Postgres>,
     checked: &str,
     args: &[Value],
     budget: Budget,
 ) -> Result<Rows, HostError> {
-    let left = budget.deadline.saturating_duration_since(Instant::now());
-    let milliseconds = u64::try_from(left.as_millis())
+    let milliseconds = u64::try_from(time_left(budget).as_millis())
         .unwrap_or(u64::MAX)
         .clamp(1, 60_000);
     sql::statement_timeout(milliseconds)
@@ -159,10 +183,7 @@ async fn read(
         .await
         .map_err(|error| failed(&error))?;
     let types: Vec<String> = match statement.parameters() {
-        Some(Either::Left(types)) => types
-            .iter()
-            .map(|kind| kind.name().to_lowercase())
-            .collect(),
+        Some(Either::Left(types)) => types.iter().map(type_name).collect(),
         _ => Vec::new(),
     };
     if types.len() != args.len() {
@@ -179,7 +200,12 @@ async fn read(
         .collect();
     drop(statement);
     let cast = author_sql::cast_parameters(checked, &types).map_err(HostError::Refused)?;
-    let values = args.iter().map(parameter).collect();
+    let values = args
+        .iter()
+        .zip(&types)
+        .map(|(value, kind)| parameter(value, kind))
+        .collect::<Result<_, _>>()
+        .map_err(HostError::Refused)?;
     // One more than allowed tells that there are too many.
     let wrapped = sql::author_rows(&cast, values, i64::from(budget.max_rows) + 1);
     let mut answer = Rows {
@@ -211,12 +237,51 @@ async fn read(
     Ok(answer)
 }
 
-fn parameter(value: &Value) -> Option<String> {
-    match value {
-        Value::Null => None,
-        Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
+/// The name of a type in the catalogue; of an array, that of its elements with [`author_sql::ARRAY`] behind it.
+fn type_name(kind: &PgTypeInfo) -> String {
+    if let PgTypeKind::Array(element) = kind.kind() {
+        return type_name(element) + author_sql::ARRAY;
     }
+    match kind.name() {
+        // What sqlx calls CHAR is blank-padded; the type "char" is another.
+        "CHAR" => "bpchar".to_owned(),
+        "\"CHAR\"" => "char".to_owned(),
+        // Types of its own are written in capitals; those that somebody made are as they were made.
+        name if name.contains(char::is_lowercase) => name.to_owned(),
+        name => name.to_lowercase(),
+    }
+}
+
+/// The text that is cast to a parameter's type.
+fn parameter(value: &Value, kind: &str) -> Result<Option<String>, String> {
+    let wants_list = kind.ends_with(author_sql::ARRAY);
+    match value {
+        Value::Null => Ok(None),
+        Value::Array(items) if wants_list => array_literal(items).map(Some),
+        Value::Array(_) if !matches!(kind, "json" | "jsonb") => Err(format!(
+            "a list cannot be a value of the type {kind}; compare with = ANY ($1) to find one of several"
+        )),
+        Value::String(text) => Ok(Some(text.clone())),
+        other => Ok(Some(other.to_string())),
+    }
+}
+
+/// A list as PostgreSQL reads arrays from text: `{1,NULL,"a \"b\""}`.
+fn array_literal(items: &[Value]) -> Result<String, String> {
+    let element = |item: &Value| match item {
+        Value::Null => Ok("NULL".to_owned()),
+        Value::Bool(_) | Value::Number(_) => Ok(item.to_string()),
+        // In quotes everything is itself but these two; so a text NULL is no null.
+        Value::String(text) => Ok(quoted_element(text)),
+        Value::Object(_) => Ok(quoted_element(&item.to_string())),
+        Value::Array(_) => Err("a list within a list cannot be a parameter".to_owned()),
+    };
+    let elements = items.iter().map(element).collect::<Result<Vec<_>, _>>()?;
+    Ok(format!("{{{}}}", elements.join(",")))
+}
+
+fn quoted_element(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', r"\\").replace('"', r#"\""#))
 }
 
 /// What the author may read: the server's own words about the query, nothing about where the server is.
@@ -389,5 +454,23 @@ mod tests {
         let (sql, _) = select_of(&find, &find.columns);
         assert!(sql.starts_with("SELECT count(*) AS count FROM \"queue\" WHERE"));
         author_sql::check_query(&sql).unwrap();
+    }
+
+    #[test]
+    fn lists_are_arrays_where_the_query_wants_one() {
+        let list = json!([1, 2.5, null, true, "a", "NULL", "q\"\\{},"]);
+        assert_eq!(
+            parameter(&list, "text[]").unwrap().unwrap(),
+            r#"{1,2.5,NULL,true,"a","NULL","q\"\\{},"}"#
+        );
+        assert_eq!(parameter(&json!([]), "int4[]").unwrap().unwrap(), "{}");
+        assert_eq!(parameter(&json!([1]), "jsonb").unwrap().unwrap(), "[1]");
+        assert!(
+            parameter(&json!([1]), "int4")
+                .unwrap_err()
+                .contains("= ANY ($1)")
+        );
+        assert!(parameter(&json!([[1]]), "int4[]").is_err());
+        assert_eq!(parameter(&json!(null), "int4[]").unwrap(), None);
     }
 }

@@ -16,6 +16,7 @@ use service_kit::internal::Readiness;
 use service_kit::pages::Pages;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Executor as _, PgPool, Postgres, Transaction};
+use tokio::sync::Semaphore;
 
 use crate::auth::Auth;
 use crate::data::sql;
@@ -72,18 +73,21 @@ pub struct App {
     pub tasks: Tasks,
     /// Renders pages.
     pub pages: Pages,
-    /// Runs the lambdas of modules.
+    /// Runs the lambdas of modules; reached through [`crate::lambdas::run`] only.
     pub engine: Arc<Engine>,
+    /// One permit per sandbox that lambdas may use at once.
+    pub sandboxes: Arc<Semaphore>,
     /// The modules that are live now.
-    pub modules: Modules,
+    pub modules: Arc<Modules>,
     /// Sign-in, sessions and what is remembered of them.
     pub auth: Auth,
     /// The board behind `/readyz`.
     pub readiness: Readiness,
 }
 
-/// Sandboxes at once. Each holds guest memory while it runs, and a tenant has two worker threads.
-const SANDBOXES: u32 = 4;
+/// Sandboxes at once. Each holds guest memory while it runs, and a tenant has two worker threads. Fewer than the blocking
+/// sections that may run at once, so that lambdas at their limits of time keep nobody from signing in.
+pub const SANDBOXES: u8 = 4;
 
 impl App {
     /// An app without modules; the module sync brings them.
@@ -96,7 +100,8 @@ impl App {
         readiness: Readiness,
     ) -> anyhow::Result<Self> {
         let engine = Engine::new(EngineOptions {
-            concurrency: SANDBOXES,
+            // One more, so that a corrected module can be compiled while others spoil theirs.
+            concurrency: u32::from(SANDBOXES) + 1,
             sandbox,
             ..EngineOptions::default()
         })
@@ -109,7 +114,8 @@ impl App {
             tasks,
             pages: Pages::new::<Templates>().context("compiling the templates")?,
             engine,
-            modules: Modules::new(),
+            sandboxes: Arc::new(Semaphore::new(SANDBOXES.into())),
+            modules: Arc::new(Modules::new()),
             auth: Auth::new(),
             readiness,
         })

@@ -2,6 +2,7 @@
 
 pub mod choices;
 pub mod computed;
+pub mod fault;
 pub mod host;
 pub mod list;
 pub mod readable;

@@ -10,6 +10,7 @@ pub mod data;
 pub mod database;
 pub mod db;
 pub mod http;
+pub mod lambdas;
 pub mod modules;
 pub mod pages;
 

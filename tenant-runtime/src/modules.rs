@@ -5,6 +5,7 @@ pub mod loaded;
 pub mod loader;
 pub mod menu;
 pub mod stock;
+pub mod supervision;
 pub mod sync;
 pub mod watch;
 

@@ -5,7 +5,7 @@ use domain::diagnostic::Diagnostic;
 use domain::digest::Sha256Digest;
 use domain::id::{RequestId, TenantId};
 use domain::name::ModuleName;
-use domain::watch::ModuleResult;
+use domain::watch::{ModuleResult, Suspension};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
@@ -37,6 +37,8 @@ pub struct Word {
     pub ok: bool,
     /// Why it was refused, or warnings.
     pub diagnostics: Vec<Diagnostic>,
+    /// Its code does not run there.
+    pub suspension: Option<Suspension>,
     /// The generation with which it came.
     pub generation: u64,
     /// When.
@@ -129,12 +131,19 @@ pub async fn put_words(
         .iter()
         .map(|result| serde_json::json!(result.diagnostics))
         .collect();
+    // JSON's null where there is none.
+    let suspensions: Vec<serde_json::Value> = results
+        .iter()
+        .map(|result| serde_json::json!(result.suspension))
+        .collect();
     sqlx::query!(
-        "INSERT INTO module_acknowledgement (tenant_id, instance, name, sha256, ok, diagnostics, generation, at)
-         SELECT $1, $2, r.name, r.sha256, r.ok, r.diagnostics, $3, $4
-         FROM unnest($5::text[], $6::bytea[], $7::boolean[], $8::jsonb[]) AS r (name, sha256, ok, diagnostics)
+        "INSERT INTO module_acknowledgement (tenant_id, instance, name, sha256, ok, diagnostics, suspension, generation, at)
+         SELECT $1, $2, r.name, r.sha256, r.ok, r.diagnostics, NULLIF(r.suspension, 'null'), $3, $4
+         FROM unnest($5::text[], $6::bytea[], $7::boolean[], $8::jsonb[], $9::jsonb[])
+             AS r (name, sha256, ok, diagnostics, suspension)
          ON CONFLICT (tenant_id, instance, name) DO UPDATE SET sha256 = EXCLUDED.sha256, ok = EXCLUDED.ok,
-             diagnostics = EXCLUDED.diagnostics, generation = EXCLUDED.generation, at = EXCLUDED.at",
+             diagnostics = EXCLUDED.diagnostics, suspension = EXCLUDED.suspension, generation = EXCLUDED.generation,
+             at = EXCLUDED.at",
         tenant.as_uuid(),
         instance,
         write_generation(generation),
@@ -143,6 +152,7 @@ pub async fn put_words(
         &digests,
         &oks,
         &diagnostics,
+        &suspensions,
     )
     .execute(db)
     .await?;
@@ -189,7 +199,8 @@ pub async fn list_words(
     name: &ModuleName,
 ) -> DbResult<Vec<Word>> {
     let rows = sqlx::query!(
-        r#"SELECT instance, sha256, ok, diagnostics AS "diagnostics: Json<Vec<Diagnostic>>", generation, at
+        r#"SELECT instance, sha256, ok, diagnostics AS "diagnostics: Json<Vec<Diagnostic>>",
+                  suspension AS "suspension: Json<Suspension>", generation, at
            FROM module_acknowledgement WHERE tenant_id = $1 AND name = $2 ORDER BY instance"#,
         tenant.as_uuid(),
         name.as_str(),
@@ -207,12 +218,36 @@ pub async fn list_words(
                 sha256,
                 ok: row.ok,
                 diagnostics: row.diagnostics.0,
+                suspension: row.suspension.map(|suspension| suspension.0),
                 generation: read_generation(row.generation)?,
                 at: row.at,
                 instance: row.instance,
             })
         })
         .collect()
+}
+
+/// Modules whose code does not run in a replica of [`list`], each with the suspension that lasts longest.
+pub async fn list_suspended(
+    db: &mut PgConnection,
+    tenant: TenantId,
+    since: DateTime<Utc>,
+) -> DbResult<Vec<(String, Suspension)>> {
+    let rows = sqlx::query!(
+        r#"SELECT a.name, a.suspension AS "suspension!: Json<Suspension>"
+           FROM module_acknowledgement a
+           JOIN runtime_replica r ON r.tenant_id = a.tenant_id AND r.instance = a.instance
+           WHERE a.tenant_id = $1 AND r.last_seen >= $2 AND r.gone_at IS NULL AND a.suspension IS NOT NULL
+           ORDER BY a.name, (a.suspension ->> 'until')::timestamptz"#,
+        tenant.as_uuid(),
+        since,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.name, row.suspension.0))
+        .collect())
 }
 
 /// The generation that every replica of [`list`] has reached; `None` when there is none.

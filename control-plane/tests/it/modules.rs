@@ -1,7 +1,7 @@
 //! The module registry from upload to acknowledgement.
 
 use domain::digest::Sha256Digest;
-use domain::watch::{Acknowledgement, WatchEvent};
+use domain::watch::{Acknowledgement, Suspension, WatchEvent};
 use http::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
 

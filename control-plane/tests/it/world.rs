@@ -317,6 +317,7 @@ pub(crate) fn answer_to(instance: &str, event: &WatchEvent, ok: bool) -> Acknowl
                 sha256: module.sha256,
                 ok,
                 diagnostics: diagnostics.clone(),
+                suspension: None,
             })
             .collect(),
     }

@@ -1,6 +1,7 @@
 //! What the control plane and a tenant's runtime say to each other about modules
 //! (`GET /v1/runtime/modules/watch`, `POST /v1/runtime/modules/ack`).
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::Diagnostic;
@@ -72,7 +73,7 @@ pub struct Acknowledgement {
     pub instance: String,
     /// The generation that was brought in.
     pub generation: u64,
-    /// One entry per module that was loaded or refused because of it.
+    /// One entry per module that was loaded or refused because of it, or whose code was suspended or runs again since.
     pub results: Vec<ModuleResult>,
 }
 
@@ -88,4 +89,16 @@ pub struct ModuleResult {
     /// Why it was refused, or warnings.
     #[serde(default)]
     pub diagnostics: Vec<Diagnostic>,
+    /// Present while its code does not run in this replica.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suspension: Option<Suspension>,
+}
+
+/// Why and for how long the code of a module does not run: it hit its limits again and again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspension {
+    /// For the owner of the module; a sentence about the module that begins with a small letter and has no full stop.
+    pub reason: String,
+    /// When it is tried again.
+    pub until: DateTime<Utc>,
 }

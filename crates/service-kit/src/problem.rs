@@ -1,6 +1,7 @@
 //! Errors on the wire: RFC 9457 `application/problem+json`.
 
 use std::borrow::Cow;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
@@ -66,10 +67,10 @@ pub struct Problem {
     pub detail: Option<String>,
     /// All findings.
     pub errors: Vec<ProblemItem>,
-    /// When to come back.
-    pub retry_after: Option<Duration>,
-    /// Further members of the body (RFC 9457, 3.2).
-    pub extensions: Map<String, Value>,
+    /// Seconds after which to come back.
+    pub retry_after: Option<NonZeroU32>,
+    /// Further members of the body (RFC 9457, 3.2). In a box, for problems are the `Err` of most handlers.
+    pub extensions: Option<Box<Map<String, Value>>>,
 }
 
 #[derive(Serialize)]
@@ -85,7 +86,7 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [ProblemItem],
     #[serde(flatten)]
-    extensions: &'a Map<String, Value>,
+    extensions: Option<&'a Map<String, Value>>,
 }
 
 impl Problem {
@@ -102,7 +103,7 @@ impl Problem {
             detail: None,
             errors: Vec::new(),
             retry_after: None,
-            extensions: Map::new(),
+            extensions: None,
         }
     }
 
@@ -123,14 +124,18 @@ impl Problem {
     /// Adds a member to the body; its name must be none of those that every problem has.
     #[must_use]
     pub fn with_extension(mut self, name: &'static str, value: impl Into<Value>) -> Self {
-        self.extensions.insert(name.to_owned(), value.into());
+        self.extensions
+            .get_or_insert_default()
+            .insert(name.to_owned(), value.into());
         self
     }
 
-    /// Says when to come back.
+    /// Says when to come back. In whole seconds, never too early and never at once.
     #[must_use]
-    pub const fn with_retry_after(mut self, after: Duration) -> Self {
-        self.retry_after = Some(after);
+    pub fn with_retry_after(mut self, after: Duration) -> Self {
+        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+        self.retry_after = Some(NonZeroU32::new(seconds).unwrap_or(NonZeroU32::MIN));
         self
     }
 
@@ -224,7 +229,7 @@ impl IntoResponse for Problem {
             code: &self.code,
             request_id: request_id::current(),
             errors: &self.errors,
-            extensions: &self.extensions,
+            extensions: self.extensions.as_deref(),
         };
         let mut response = (self.status, axum::Json(&body)).into_response();
         let headers = response.headers_mut();
@@ -234,15 +239,36 @@ impl IntoResponse for Problem {
         );
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(after) = self.retry_after {
-            headers.insert(
-                header::RETRY_AFTER,
-                HeaderValue::from(after.as_secs().max(1)),
-            );
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(after.get()));
         }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn members_are_added_and_nobody_comes_back_too_early() {
+        let problem = Problem::unavailable("Away.")
+            .with_extension("fault", serde_json::json!({"line": 3}))
+            .with_retry_after(Duration::from_millis(2_001));
+        let response = problem.into_response();
+        assert_eq!(response.headers()[header::RETRY_AFTER], "3");
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await;
+        let body: Value = serde_json::from_slice(&body.unwrap()).unwrap();
+        assert_eq!(body["fault"]["line"], 3);
+        assert_eq!(body["code"], "unavailable");
+        let now = Problem::unavailable("Away.").with_retry_after(Duration::ZERO);
+        assert_eq!(now.retry_after, Some(NonZeroU32::MIN));
+        let plain = Problem::unavailable("Away.").into_response();
+        let body = axum::body::to_bytes(plain.into_body(), 10_000).await;
+        let body: Value = serde_json::from_slice(&body.unwrap()).unwrap();
+        assert_eq!(body.get("fault"), None);
     }
 }

@@ -2,5 +2,6 @@
 
 mod bad_input;
 mod browser;
+mod greedy;
 mod kills;
 mod story;

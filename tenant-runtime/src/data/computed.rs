@@ -2,90 +2,124 @@
 
 use std::sync::Arc;
 
-use module_engine::call::Item;
+use module_engine::breaker::Ending;
+use module_engine::call::{Cell, Item};
+use module_engine::error::InvokeError;
 use module_engine::value::{CellValue, Display};
-use serde::Serialize;
 use serde_json::Value;
 
-use crate::app::App;
 use crate::data::choices::LookupTexts;
+use crate::data::fault::{Fault, Telling};
+use crate::data::list::Desk;
 use crate::data::{choices, host::PgHost, value};
-use crate::http::extract::Agent;
+use crate::lambdas::{self, Purpose};
 use crate::modules::LoadedModule;
 
 /// One computed cell.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Computed {
     /// For programs.
-    #[serde(skip)]
     pub raw: Value,
     /// For pages.
     pub display: Display,
-    /// What went wrong, with the place in the file; the cell is empty then.
-    pub error: Option<String>,
+    /// What went wrong; the cell is empty then.
+    pub fault: Option<Arc<Fault>>,
+}
+
+/// How much is told of what goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Of many records.
+    Brief,
+    /// Of one record: an author is told what the lambda had.
+    Full,
 }
 
 /// Computes `fields` for all rows. What fails, fails in its own cells.
 pub async fn compute(
-    app: &App,
-    module: &Arc<LoadedModule>,
-    agent: &Agent,
+    desk: Desk<'_>,
     items: Vec<Item>,
-    fields: Vec<String>,
+    fields: &[String],
+    detail: Detail,
 ) -> Vec<Vec<Computed>> {
     if fields.is_empty() || items.is_empty() {
         return items.iter().map(|_| Vec::new()).collect();
     }
-    let (rows, columns) = (items.len(), fields.len());
-    let host = PgHost::new(app, module.spec().name().as_str(), agent);
-    let module = Arc::clone(module);
-    let ceiling = app.tenant.plan.lambda_ceiling();
-    let outcome = app
-        .tasks
-        .spawn_blocking("computed fields", move || {
-            let names: Vec<&str> = fields.iter().map(String::as_str).collect();
-            module
-                .compiled
-                .computed_fields(&items, &names, &host, ceiling)
-        })
-        .await;
+    let labels: Vec<String> = fields.iter().map(|name| label(desk, name)).collect();
+    let rows = items.len();
+    let told = match detail {
+        Detail::Full if desk.is_author() => items.clone(),
+        Detail::Full | Detail::Brief => Vec::new(),
+    };
+    let telling = |row: usize| told.get(row).map_or(Telling::Brief, Telling::Full);
+    let host = PgHost::new(desk.app, desk.module.spec().name().as_str(), desk.agent);
+    let names = fields.to_vec();
+    let outcome = lambdas::run(
+        desk.app,
+        desk.module,
+        Purpose::ComputedFields,
+        Ending::of_cells,
+        move |compiled, ceiling| {
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            compiled.computed_fields(&items, &names, &host, ceiling)
+        },
+    )
+    .await;
     match outcome {
-        Ok(Ok(cells)) => cells
+        Ok(cells) => cells
             .into_iter()
-            .map(|row| row.into_iter().map(cell).collect())
+            .enumerate()
+            .map(|(row, cells)| {
+                let labelled = cells.into_iter().zip(&labels);
+                labelled
+                    .map(|(cell, label)| computed(desk, cell, label, telling(row)))
+                    .collect()
+            })
             .collect(),
-        Ok(Err(error)) => all_failed(rows, columns, &error.to_string()),
         Err(error) => {
-            tracing::error!(error = %service_kit::Chain(&error), "computed fields could not be run");
-            all_failed(rows, columns, "the sandbox is not available")
+            // The same for every row: told once per field.
+            let faults: Vec<Arc<Fault>> = labels
+                .iter()
+                .map(|label| Arc::new(Fault::new(desk, label, &error, telling(0))))
+                .collect();
+            (0..rows)
+                .map(|_| {
+                    faults
+                        .iter()
+                        .map(|fault| failed(Arc::clone(fault)))
+                        .collect()
+                })
+                .collect()
         }
     }
 }
 
-fn cell(cell: module_engine::call::Cell) -> Computed {
+fn label(desk: Desk<'_>, name: &str) -> String {
+    let field = desk.module.spec().computed_field(name);
+    let label = field.map_or(name, |field| field.label().display());
+    format!("The computed field \"{label}\"")
+}
+
+fn computed(desk: Desk<'_>, cell: Cell, label: &str, telling: Telling<'_>) -> Computed {
     match cell {
         Ok(value) => Computed {
             display: value.display(),
             raw: value.into_raw(),
-            error: None,
+            fault: None,
         },
-        Err(error) => failed(&error.to_string()),
+        Err(error) => {
+            let fault = Fault::new(desk, label, &InvokeError::from(error), telling);
+            failed(Arc::new(fault))
+        }
     }
 }
 
-fn failed(message: &str) -> Computed {
-    let empty = CellValue::new(Value::Null);
+fn failed(fault: Arc<Fault>) -> Computed {
     Computed {
-        display: empty.display(),
+        display: CellValue::new(Value::Null).display(),
         raw: Value::Null,
-        error: Some(message.chars().take(500).collect()),
+        fault: Some(fault),
     }
-}
-
-fn all_failed(rows: usize, columns: usize, message: &str) -> Vec<Vec<Computed>> {
-    (0..rows)
-        .map(|_| (0..columns).map(|_| failed(message)).collect())
-        .collect()
 }
 
 /// A row as lambdas see it: values by field, and `<field>_display` for what is looked up.

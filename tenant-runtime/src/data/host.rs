@@ -11,7 +11,7 @@ use module_engine::find::{Condition, Find, Test, Want};
 use module_engine::host::{Budget, Host, HostError, LogLevel, Query, Rows, Tenant, User};
 use serde_json::Value;
 use sql_gate::MissingParameter;
-use sqlx::postgres::Postgres;
+use sqlx::postgres::{PgTypeInfo, PgTypeKind, Postgres};
 use sqlx::{
     Column as _, Either, Executor as _, PgPool, Row as _, Statement as _, Transaction,
     TypeInfo as _,
@@ -69,20 +69,26 @@ impl PgHost {
     }
 
     /// The transaction of this invocation, opened by its first query.
-    async fn transaction(&self) -> Result<Transaction<'static, Postgres>, HostError> {
+    ///
+    /// Waiting for a connection that others hold is given up with time left to say so: it is not the module's fault, and must
+    /// not count as its limit of time.
+    async fn transaction(
+        &self,
+        budget: Budget,
+    ) -> Result<Transaction<'static, Postgres>, HostError> {
         let held = self.held().take();
-        match held {
-            Some(transaction) => Ok(transaction),
-            None => self
-                .pool
-                .begin_with("BEGIN READ ONLY")
-                .await
-                .map_err(|error| failed(&error)),
+        if let Some(transaction) = held {
+            return Ok(transaction);
+        }
+        let patience = time_left(budget) / 2;
+        match tokio::time::timeout(patience, self.pool.begin_with("BEGIN READ ONLY")).await {
+            Ok(begun) => begun.map_err(|error| failed(&error)),
+            Err(_elapsed) => Err(unavailable()),
         }
     }
 
     async fn run(&self, query: &Query<'_>, budget: Budget) -> Result<Rows, HostError> {
-        let mut transaction = self.transaction().await?;
+        let mut transaction = self.transaction(budget).await?;
         let gate = self.readable.check(&mut transaction, |readable| {
             sql_gate::check_query(query.sql, readable)
         });
@@ -109,7 +115,9 @@ impl PgHost {
 
     async fn run_find(&self, find: &Find, budget: Budget) -> Result<Rows, HostError> {
         let columns = match find.want {
-            Want::Rows if find.columns.is_empty() => self.readable_columns(&find.table).await?,
+            Want::Rows if find.columns.is_empty() => {
+                self.readable_columns(&find.table, budget).await?
+            }
             Want::Rows | Want::Count => find.columns.clone(),
         };
         let (sql, args) = select_of(find, &columns);
@@ -121,8 +129,12 @@ impl PgHost {
     }
 
     /// What `db.find` gives when no columns are named. Not `*`: that is refused on a table with a single column that is secret.
-    async fn readable_columns(&self, table: &SqlIdent) -> Result<Vec<SqlIdent>, HostError> {
-        let mut transaction = self.transaction().await?;
+    async fn readable_columns(
+        &self,
+        table: &SqlIdent,
+        budget: Budget,
+    ) -> Result<Vec<SqlIdent>, HostError> {
+        let mut transaction = self.transaction(budget).await?;
         let columns = self.readable.columns(table, &mut transaction).await;
         let columns = columns.map_err(|error| failed(&error))?;
         *self.held() = Some(transaction);
@@ -144,16 +156,17 @@ impl PgHost {
         budget: Budget,
         answer: impl Future<Output = Result<T, HostError>>,
     ) -> Result<T, HostError> {
-        let left = budget
-            .deadline
-            .saturating_duration_since(Instant::now())
-            .max(Duration::from_millis(1));
+        let left = time_left(budget).max(Duration::from_millis(1));
         self.runtime.block_on(async {
             tokio::time::timeout(left, answer)
                 .await
                 .unwrap_or(Err(HostError::Deadline))
         })
     }
+}
+
+fn time_left(budget: Budget) -> Duration {
+    budget.deadline.saturating_duration_since(Instant::now())
 }
 
 /// Asks one statement, which the gate has let through, within what `budget` allows of time, rows and bytes. `with_casts` gives
@@ -165,8 +178,7 @@ pub async fn read(
     args: &[Value],
     budget: Budget,
 ) -> Result<Rows, HostError> {
-    let left = budget.deadline.saturating_duration_since(Instant::now());
-    let milliseconds = u64::try_from(left.as_millis())
+    let milliseconds = u64::try_from(time_left(budget).as_millis())
         .unwrap_or(u64::MAX)
         .clamp(1, 60_000);
     sql::statement_timeout(milliseconds)
@@ -180,10 +192,7 @@ pub async fn read(
         .await
         .map_err(|error| failed(&error))?;
     let types: Vec<String> = match statement.parameters() {
-        Some(Either::Left(types)) => types
-            .iter()
-            .map(|kind| kind.name().to_lowercase())
-            .collect(),
+        Some(Either::Left(types)) => types.iter().map(type_name).collect(),
         _ => Vec::new(),
     };
     if types.len() != args.len() {
@@ -200,7 +209,12 @@ pub async fn read(
         .collect();
     drop(statement);
     let cast = with_casts(&types).map_err(|error| HostError::Refused(error.to_string()))?;
-    let values = args.iter().map(parameter).collect();
+    let values = args
+        .iter()
+        .zip(&types)
+        .map(|(value, kind)| parameter(value, kind))
+        .collect::<Result<_, _>>()
+        .map_err(HostError::Refused)?;
     // One more than allowed tells that there are too many.
     let wrapped = sql::author_rows(&cast, values, i64::from(budget.max_rows) + 1);
     let mut answer = Rows {
@@ -232,12 +246,51 @@ pub async fn read(
     Ok(answer)
 }
 
-fn parameter(value: &Value) -> Option<String> {
-    match value {
-        Value::Null => None,
-        Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
+/// The name of a type in the catalogue; of an array, that of its elements with [`sql_gate::ARRAY`] behind it.
+fn type_name(kind: &PgTypeInfo) -> String {
+    if let PgTypeKind::Array(element) = kind.kind() {
+        return type_name(element) + sql_gate::ARRAY;
     }
+    match kind.name() {
+        // What sqlx calls CHAR is blank-padded; the type "char" is another.
+        "CHAR" => "bpchar".to_owned(),
+        "\"CHAR\"" => "char".to_owned(),
+        // Types of its own are written in capitals; those that somebody made are as they were made.
+        name if name.contains(char::is_lowercase) => name.to_owned(),
+        name => name.to_lowercase(),
+    }
+}
+
+/// The text that is cast to a parameter's type.
+fn parameter(value: &Value, kind: &str) -> Result<Option<String>, String> {
+    let wants_list = kind.ends_with(sql_gate::ARRAY);
+    match value {
+        Value::Null => Ok(None),
+        Value::Array(items) if wants_list => array_literal(items).map(Some),
+        Value::Array(_) if !matches!(kind, "json" | "jsonb") => Err(format!(
+            "a list cannot be a value of the type {kind}; compare with = ANY ($1) to find one of several"
+        )),
+        Value::String(text) => Ok(Some(text.clone())),
+        other => Ok(Some(other.to_string())),
+    }
+}
+
+/// A list as PostgreSQL reads arrays from text: `{1,NULL,"a \"b\""}`.
+fn array_literal(items: &[Value]) -> Result<String, String> {
+    let element = |item: &Value| match item {
+        Value::Null => Ok("NULL".to_owned()),
+        Value::Bool(_) | Value::Number(_) => Ok(item.to_string()),
+        // In quotes everything is itself but these two; so a text NULL is no null.
+        Value::String(text) => Ok(quoted_element(text)),
+        Value::Object(_) => Ok(quoted_element(&item.to_string())),
+        Value::Array(_) => Err("a list within a list cannot be a parameter".to_owned()),
+    };
+    let elements = items.iter().map(element).collect::<Result<Vec<_>, _>>()?;
+    Ok(format!("{{{}}}", elements.join(",")))
+}
+
+fn quoted_element(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', r"\\").replace('"', r#"\""#))
 }
 
 /// What the author may read: the server's own words about the query, nothing about where the server is.
@@ -413,5 +466,23 @@ mod tests {
         let (sql, _) = select_of(&find, &find.columns);
         assert!(sql.starts_with("SELECT count(*) AS count FROM \"queue\" WHERE"));
         sql_gate::check_query(&sql, &queues).unwrap();
+    }
+
+    #[test]
+    fn lists_are_arrays_where_the_query_wants_one() {
+        let list = json!([1, 2.5, null, true, "a", "NULL", "q\"\\{},"]);
+        assert_eq!(
+            parameter(&list, "text[]").unwrap().unwrap(),
+            r#"{1,2.5,NULL,true,"a","NULL","q\"\\{},"}"#
+        );
+        assert_eq!(parameter(&json!([]), "int4[]").unwrap().unwrap(), "{}");
+        assert_eq!(parameter(&json!([1]), "jsonb").unwrap().unwrap(), "[1]");
+        assert!(
+            parameter(&json!([1]), "int4")
+                .unwrap_err()
+                .contains("= ANY ($1)")
+        );
+        assert!(parameter(&json!([[1]]), "int4[]").is_err());
+        assert_eq!(parameter(&json!(null), "int4[]").unwrap(), None);
     }
 }

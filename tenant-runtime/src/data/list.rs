@@ -12,7 +12,7 @@ use sqlx::Row as _;
 use crate::app::App;
 use crate::auth::permission::{Permission, PermissionSet};
 use crate::data::choices::{self, LookupTexts};
-use crate::data::computed::{self, Computed};
+use crate::data::computed::{self, Computed, Detail};
 use crate::data::sql::{self, Condition, Output};
 use crate::data::value;
 use crate::http::extract::Agent;
@@ -80,6 +80,12 @@ impl<'a> Desk<'a> {
                 self.agent.permissions(),
                 Permission::Rw,
             )
+    }
+
+    /// Whether this person may know what goes wrong inside of the module's code, and with which values: those who may
+    /// change modules and see every record, the administrators of the tenant.
+    pub fn is_author(&self) -> bool {
+        self.agent.permissions().is_admin()
     }
 
     /// The column that tells records apart.
@@ -222,13 +228,13 @@ impl Record {
             .map(|(_, computed)| computed)
     }
 
-    /// For programs: `item` and the raw values of computed fields.
+    /// For programs: `item`, the raw values of computed fields, and under `<field>_error` what went wrong with them.
     pub fn json(&self) -> Value {
         let mut object = self.item.clone();
         for (name, computed) in &self.computed {
             object.insert(name.clone(), computed.raw.clone());
-            if let Some(error) = &computed.error {
-                object.insert(format!("{name}_error"), Value::from(error.clone()));
+            if let Some(fault) = &computed.fault {
+                object.insert(format!("{name}_error"), fault.json());
             }
         }
         Value::Object(object)
@@ -279,7 +285,7 @@ pub async fn list(desk: Desk<'_>, request: &ListRequest) -> Result<Listing, Data
     )
     .await?;
     let fields = listed_computed(desk);
-    let records = complete(desk, rows, fields).await?;
+    let records = complete(desk, rows, fields, Detail::Brief).await?;
     let sort = sort.and_then(|column| {
         desk.readable()
             .find(|field| *field.column() == column)
@@ -312,18 +318,14 @@ pub async fn export(desk: Desk<'_>, request: &ListRequest) -> Result<Vec<Record>
     let mut rows = rows.into_iter().peekable();
     while rows.peek().is_some() {
         let some: Vec<_> = rows.by_ref().take(portion).collect();
-        records.extend(complete(desk, some, listed_computed(desk)).await?);
+        records.extend(complete(desk, some, listed_computed(desk), Detail::Brief).await?);
     }
     Ok(records)
 }
 
 /// One record with everything that this person may see of it.
 pub async fn find(desk: Desk<'_>, id: &str) -> Result<Option<Record>, DataError> {
-    if !desk.module.table.is_possible_key(id) {
-        return Ok(None);
-    }
-    let conditions = [Condition::Key(desk.key()?.clone(), id.to_owned())];
-    let rows = select(desk, &conditions, None, Some((1, 0))).await?;
+    let rows = select_one(desk, id).await?;
     let fields = desk
         .module
         .spec()
@@ -331,7 +333,21 @@ pub async fn find(desk: Desk<'_>, id: &str) -> Result<Option<Record>, DataError>
         .iter()
         .map(|field| field.name().to_string())
         .collect();
-    Ok(complete(desk, rows, fields).await?.pop())
+    Ok(complete(desk, rows, fields, Detail::Full).await?.pop())
+}
+
+/// One record as it is kept: without computed fields, so that no code of the module runs for it.
+pub async fn find_kept(desk: Desk<'_>, id: &str) -> Result<Option<Record>, DataError> {
+    let rows = select_one(desk, id).await?;
+    Ok(complete(desk, rows, Vec::new(), Detail::Brief).await?.pop())
+}
+
+async fn select_one(desk: Desk<'_>, id: &str) -> Result<Vec<Map<String, Value>>, DataError> {
+    if !desk.module.table.is_possible_key(id) {
+        return Ok(Vec::new());
+    }
+    let conditions = [Condition::Key(desk.key()?.clone(), id.to_owned())];
+    select(desk, &conditions, None, Some((1, 0))).await
 }
 
 fn listed_computed(desk: Desk<'_>) -> Vec<String> {
@@ -387,6 +403,7 @@ async fn complete(
     desk: Desk<'_>,
     rows: Vec<Map<String, Value>>,
     fields: Vec<String>,
+    detail: Detail,
 ) -> Result<Vec<Record>, DataError> {
     let spec = desk.module.spec();
     let texts = if spec.fields().iter().any(|field| field.lookup().is_some()) && !rows.is_empty() {
@@ -400,7 +417,7 @@ async fn complete(
         .map(|row| computed::item(desk.module, row, &texts))
         .collect();
     let inputs = narrowed(desk, &items, &fields);
-    let cells = computed::compute(desk.app, desk.module, desk.agent, inputs, fields.clone()).await;
+    let cells = computed::compute(desk, inputs, &fields, detail).await;
     let records = rows
         .into_iter()
         .zip(items)

@@ -4,17 +4,19 @@ mod columns;
 mod password;
 mod refusal;
 
-use std::sync::Arc;
-
-use module_engine::call::{HookOutcome, Item};
+use module_engine::breaker::Ending;
+use module_engine::call::Item;
+use module_engine::error::InvokeError;
 use module_spec::{Field, FieldType, Hook};
 use serde_json::{Map, Value};
 use sqlx::Row as _;
 
+use crate::data::fault::{Fault, Telling};
 use crate::data::host::PgHost;
-use crate::data::list::{DataError, Desk, Record, find};
+use crate::data::list::{DataError, Desk, Record, find_kept};
 use crate::data::sql::{self, Assignment, Condition};
 use crate::data::{choices, value};
+use crate::lambdas::{self, Purpose};
 
 pub use refusal::FieldErrors;
 
@@ -39,9 +41,12 @@ pub enum SaveError {
     /// Reading or writing failed.
     #[error(transparent)]
     Data(#[from] DataError),
-    /// The sandbox could not run a hook.
-    #[error("a hook could not be run: {0}")]
-    Hook(String),
+    /// A hook that has to look at the record first did not come to its end.
+    #[error("a hook could not be run")]
+    Hook(Fault),
+    /// A password could not be hashed.
+    #[error("a password could not be hashed: {0}")]
+    Password(String),
 }
 
 impl From<sqlx::Error> for SaveError {
@@ -77,7 +82,7 @@ pub async fn update(
     id: &str,
     submission: &Submission,
 ) -> Result<String, SaveError> {
-    let current = find(desk, id).await?.ok_or(SaveError::NotFound)?;
+    let current = find_kept(desk, id).await?.ok_or(SaveError::NotFound)?;
     let mut item = current.item.clone();
     let mut sent = Vec::new();
     for field in desk
@@ -339,7 +344,7 @@ async fn write(
 
 /// Deletes a record, or disables it where the module says so.
 pub async fn delete(desk: Desk<'_>, id: &str) -> Result<(), SaveError> {
-    let current = find(desk, id).await?.ok_or(SaveError::NotFound)?;
+    let current = find_kept(desk, id).await?.ok_or(SaveError::NotFound)?;
     let mut errors = own_account(desk, id);
     run_hook(desk, Hook::BeforeDelete, current.item.clone(), &mut errors).await?;
     if !errors.is_empty() {
@@ -372,7 +377,7 @@ const INVALID: i64 = 2;
 
 /// Enables what is disabled and the other way round; answers the new state.
 pub async fn toggle(desk: Desk<'_>, id: &str) -> Result<bool, SaveError> {
-    let current = find(desk, id).await?.ok_or(SaveError::NotFound)?;
+    let current = find_kept(desk, id).await?.ok_or(SaveError::NotFound)?;
     let is_valid = current.raw.get("_valid_id").and_then(Value::as_i64) == Some(VALID);
     if is_valid {
         let errors = own_account(desk, id);
@@ -418,32 +423,55 @@ async fn run_hook(
     item: Item,
     errors: &mut FieldErrors,
 ) -> Result<Item, SaveError> {
-    let module = Arc::clone(desk.module);
-    if module.spec().hooks().get(hook).is_none() {
+    let spec = desk.module.spec();
+    if spec.hooks().get(hook).is_none() {
         return Ok(item);
     }
-    let host = PgHost::new(desk.app, module.spec().name().as_str(), desk.agent);
-    let ceiling = desk.app.tenant.plan.lambda_ceiling();
-    let ran = desk
-        .app
-        .tasks
-        .spawn_blocking("hook", move || {
-            module.compiled.hook(hook, &item, &host, ceiling)
-        })
-        .await;
-    let outcome: HookOutcome = match ran {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(error)) => return Err(SaveError::Hook(error.to_string())),
-        Err(error) => return Err(SaveError::Hook(error.to_string())),
-    };
+    let host = PgHost::new(desk.app, spec.name().as_str(), desk.agent);
+    let given = item.clone();
+    let ran = lambdas::run(
+        desk.app,
+        desk.module,
+        Purpose::Hook,
+        Ending::of,
+        move |compiled, ceiling| compiled.hook(hook, &given, &host, ceiling),
+    )
+    .await;
+    let outcome = ran.map_err(|error| {
+        log_failure(desk, hook, &error);
+        let done = match hook {
+            Hook::BeforeDelete | Hook::AfterDelete => "deleted",
+            Hook::BeforeValidate | Hook::BeforeSave | Hook::AfterSave => "saved",
+        };
+        let what = format!("The check of {} before they are {done}", spec.plural());
+        SaveError::Hook(Fault::new(desk, &what, &error, Telling::Full(&item)))
+    })?;
     for failure in outcome.failures {
-        let known = failure.field.is_empty() || desk.module.spec().field(&failure.field).is_some();
+        let known = failure.field.is_empty() || spec.field(&failure.field).is_some();
         errors.add(if known { &failure.field } else { "" }, failure.text);
     }
     Ok(outcome.item)
 }
 
-/// The record is written already: what goes wrong now is for the log.
+/// Where, and for limits which one: what a lambda threw may hold anybody's data and is not for our log.
+fn log_failure(desk: Desk<'_>, hook: Hook, error: &InvokeError) {
+    let place = error.position().map(ToString::to_string);
+    let why = match error {
+        InvokeError::Script(_) => "it threw".to_owned(),
+        InvokeError::Limit(limit) => limit.limit.as_str().to_owned(),
+        InvokeError::Suspended { .. } => "suspended".to_owned(),
+        other => other.to_string(),
+    };
+    tracing::warn!(
+        module.name = %desk.module.spec().name(),
+        hook = hook.as_str(),
+        place,
+        why,
+        "a hook did not come to its end"
+    );
+}
+
+/// The record is written already: what goes wrong now is in the log, and in the author's notice when it goes on.
 async fn after(desk: Desk<'_>, hook: Hook, key: &str, mut item: Item) {
     item.insert(
         "id".to_owned(),
@@ -451,9 +479,8 @@ async fn after(desk: Desk<'_>, hook: Hook, key: &str, mut item: Item) {
             .map_or_else(|_| Value::from(key), Value::from),
     );
     let mut errors = FieldErrors::default();
-    if let Err(error) = run_hook(desk, hook, item, &mut errors).await {
-        tracing::warn!(module.name = %desk.module.spec().name(), error = %service_kit::Chain(&error), "a hook failed after the fact");
-    }
+    // Logged where it happened.
+    let _ran = run_hook(desk, hook, item, &mut errors).await;
 }
 
 /// Numbers that a column of this type can hold; `None` for other types.

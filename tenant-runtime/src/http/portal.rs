@@ -67,6 +67,8 @@ pub struct Card {
     pub icon: String,
     /// Where it is.
     pub href: String,
+    /// Its code hit limits again and again and does not run.
+    pub suspended: bool,
 }
 
 /// Cards under one heading.
@@ -149,17 +151,22 @@ pub async fn admin_overview(
     Query(query): Query<OverviewQuery>,
     context: RequestContext,
 ) -> Response {
-    let groups = menu::groups(&app.modules.current(), agent.permissions());
+    let modules = app.modules.current();
+    let groups = menu::groups(&modules, agent.permissions());
+    let is_suspended = |name: &str| {
+        let module = modules.find(name);
+        module.is_some_and(|module| module.supervision.suspension().is_some())
+    };
     let page = AdminOverviewPage {
         total: groups.iter().map(|group| group.entries.len()).sum(),
-        groups: matching(groups, &query.q),
+        groups: matching(groups, &query.q, is_suspended),
         q: query.q.chars().take(200).collect(),
     };
     app.pages.render(&page, &context).into_response()
 }
 
 /// Cards whose label, description, name or heading contains every word of `q`.
-fn matching(groups: Vec<Group>, q: &str) -> Vec<CardGroup> {
+fn matching(groups: Vec<Group>, q: &str, is_suspended: impl Fn(&str) -> bool) -> Vec<CardGroup> {
     let words: Vec<String> = q
         .to_lowercase()
         .split_whitespace()
@@ -180,6 +187,7 @@ fn matching(groups: Vec<Group>, q: &str) -> Vec<CardGroup> {
                     words.iter().all(|word| text.contains(word.as_str()))
                 })
                 .map(|entry| Card {
+                    suspended: is_suspended(&entry.name),
                     label: entry.label,
                     description: entry.description,
                     icon: entry.icon,
@@ -271,7 +279,7 @@ mod tests {
             }]
         };
         let found = |q: &str| {
-            matching(groups(), q)
+            matching(groups(), q, |name| name == "queue")
                 .iter()
                 .map(|group| group.cards.len())
                 .sum::<usize>()
@@ -280,6 +288,8 @@ mod tests {
         assert_eq!(found("QUEUE"), 1);
         assert_eq!(found("settings stat"), 1);
         assert_eq!(found("laptop"), 0);
-        assert!(matching(groups(), "laptop").is_empty());
+        assert!(matching(groups(), "laptop", |_| false).is_empty());
+        let cards = matching(groups(), "queue", |name| name == "queue");
+        assert!(cards[0].cards[0].suspended);
     }
 }

@@ -9,6 +9,7 @@ mod cell;
 mod export;
 mod form;
 mod list;
+mod notice;
 mod record;
 mod target;
 
@@ -32,6 +33,7 @@ use self::target::{Place, Target};
 
 pub use self::form::FormPage;
 pub use self::list::ListPage;
+pub use self::notice::Notice;
 pub use self::record::{DeletePage, RecordPage};
 
 /// What all answers need.
@@ -148,6 +150,9 @@ async fn create(call: Call<'_>, request: Request) -> Result<Response, Problem> {
         Err(save::SaveError::Invalid(errors)) if call.wants != Wants::Json => {
             form::refill(call, None, &submission, &errors).await
         }
+        Err(save::SaveError::Hook(fault)) if call.wants != Wants::Json => {
+            form::refill_after_fault(call, None, &submission, &fault).await
+        }
         Err(error) => Err(save_problem(error)),
     }
 }
@@ -159,6 +164,9 @@ async fn update(call: Call<'_>, id: &str, request: Request) -> Result<Response, 
         Ok(key) => written(call, &key, StatusCode::OK).await,
         Err(save::SaveError::Invalid(errors)) if call.wants != Wants::Json => {
             form::refill(call, Some(id), &submission, &errors).await
+        }
+        Err(save::SaveError::Hook(fault)) if call.wants != Wants::Json => {
+            form::refill_after_fault(call, Some(id), &submission, &fault).await
         }
         Err(error) => Err(save_problem(error)),
     }
@@ -184,6 +192,9 @@ async fn delete(call: Call<'_>, id: &str) -> Result<Response, Problem> {
         Ok(()) => Ok(Redirect::to(&format!("{}?deleted=1", call.target.base)).into_response()),
         Err(save::SaveError::Invalid(errors)) if call.wants != Wants::Json => {
             record::refuse_deletion(call, id, &errors).await
+        }
+        Err(save::SaveError::Hook(fault)) if call.wants != Wants::Json => {
+            record::refuse_deletion_after_fault(call, id, &fault).await
         }
         Err(save::SaveError::Invalid(errors)) => {
             let why = errors

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::data::TableModel;
 use crate::data::readable::ReadableTables;
+use crate::modules::supervision::Supervision;
 
 /// Where a module comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,12 +40,19 @@ pub struct LoadedModule {
     pub table: TableModel,
     /// What the author should know although it works.
     pub warnings: Vec<Diagnostic>,
+    /// Its circuit breaker, and how many of its lambdas run. Loaded again, it starts anew.
+    pub supervision: Supervision,
 }
 
 impl LoadedModule {
     /// What the module says.
     pub fn spec(&self) -> &ModuleSpec {
         self.compiled.spec()
+    }
+
+    /// Whether the tenant uploaded it.
+    pub fn is_own(&self) -> bool {
+        matches!(self.origin, Origin::Tenant { .. })
     }
 }
 
@@ -116,6 +124,7 @@ pub struct Modules {
     current: ArcSwap<LoadedModules>,
     // A watch channel keeps only the newest value: slow subscribers skip, none can pile up memory.
     changed: watch::Sender<u64>,
+    suspensions: watch::Sender<u64>,
     /// Of this process: revisions of another one mean something else.
     start: u32,
 }
@@ -126,6 +135,7 @@ impl Modules {
         Self {
             current: ArcSwap::default(),
             changed: watch::Sender::new(0),
+            suspensions: watch::Sender::new(0),
             start: rand::random(),
         }
     }
@@ -140,7 +150,28 @@ impl Modules {
         next.revision = self.current.load().revision + 1;
         let revision = next.revision;
         self.current.store(Arc::new(next));
+        self.count_suspended();
         self.changed.send_replace(revision);
+    }
+
+    /// Takes note that the code of a module was suspended, or runs again.
+    pub fn suspension_changed(&self) {
+        self.count_suspended();
+        self.suspensions.send_modify(|changes| *changes += 1);
+    }
+
+    /// Tells of every later [`Modules::suspension_changed`].
+    pub fn subscribe_to_suspensions(&self) -> watch::Receiver<u64> {
+        self.suspensions.subscribe()
+    }
+
+    fn count_suspended(&self) {
+        let modules = self.current();
+        let suspended = modules
+            .iter()
+            .filter(|module| module.supervision.suspension().is_some())
+            .count();
+        metrics::gauge!("modules_suspended").set(u32::try_from(suspended).unwrap_or(u32::MAX));
     }
 
     /// What a page remembers of the state that it was made of.

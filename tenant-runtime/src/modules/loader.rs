@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use domain::diagnostic::{Diagnostic, Severity};
+use domain::digest::Sha256Digest;
 use module_engine::compiled::CompiledModule;
 
 use crate::app::App;
 use crate::data::{self, PrepareError};
+use crate::modules::supervision::Supervision;
 use crate::modules::{LoadedModule, Origin};
 
 /// Why a text does not serve.
@@ -26,6 +28,7 @@ pub enum LoadError {
 /// Makes a module ready to serve.
 pub async fn load(app: &App, origin: Origin, text: String) -> Result<LoadedModule, LoadError> {
     let engine = Arc::clone(&app.engine);
+    let supervision = Supervision::new(Sha256Digest::of(text.as_bytes()));
     let (compiled, mut warnings) = app
         .tasks
         .spawn_blocking("compile a module", move || {
@@ -54,6 +57,7 @@ pub async fn load(app: &App, origin: Origin, text: String) -> Result<LoadedModul
         compiled,
         table,
         warnings,
+        supervision,
     })
 }
 

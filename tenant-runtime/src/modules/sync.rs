@@ -3,7 +3,7 @@
 
 pub mod plan;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use domain::watch::{Acknowledgement, ModuleReference, ModuleResult, WatchEvent};
 use futures_util::StreamExt as _;
 use service_kit::Chain;
 use service_kit::internal::PartState;
+use tokio::sync::watch;
 
 use crate::app::AppState;
 use crate::modules::cache::{Cache, CachedModule, Index};
@@ -48,6 +49,10 @@ pub struct Sync {
     generation: u64,
     /// `tenant` differs from what is published. Kept here, because bringing in may be interrupted half-way.
     dirty: bool,
+    /// Told of when the code of a module is suspended or runs again.
+    suspensions: watch::Receiver<u64>,
+    /// Modules that the control plane takes for suspended here.
+    told_suspended: BTreeSet<ModuleName>,
 }
 
 /// Why a connection to the control plane is given up; a new one is made after a pause.
@@ -65,6 +70,8 @@ impl Sync {
     /// Nothing loaded yet.
     pub fn new(app: AppState, control_plane: ControlPlane, cache: Cache, instance: String) -> Self {
         Self {
+            suspensions: app.modules.subscribe_to_suspensions(),
+            told_suspended: BTreeSet::new(),
             app,
             control_plane,
             cache,
@@ -213,7 +220,15 @@ impl Sync {
         let mut events = self.control_plane.watch(&self.instance, after).await?;
         let mut first = true;
         loop {
-            let event = match tokio::time::timeout(SILENCE, events.next()).await {
+            let silent = tokio::time::Instant::now() + SILENCE;
+            let event = loop {
+                tokio::select! {
+                    event = tokio::time::timeout_at(silent, events.next()) => break event,
+                    // The sender lives as long as the app, so this ends with a change only.
+                    _changed = self.suspensions.changed() => self.tell_suspensions().await?,
+                }
+            };
+            let event = match event {
                 Err(_elapsed) => return Err(Interruption::Silent),
                 Ok(None) => return Err(WatchError::Ended.into()),
                 Ok(Some(event)) => event?,
@@ -268,10 +283,47 @@ impl Sync {
         });
         self.wanted = Some(wanted);
         if let Some(acknowledgement) = acknowledgement {
-            self.control_plane.acknowledge(&acknowledgement).await?;
+            self.acknowledge(acknowledgement).await?;
         }
         if changed {
             self.write_index().await;
+        }
+        Ok(())
+    }
+
+    /// Tells the control plane of modules whose code was suspended, or runs again. Before the first event there is nothing to
+    /// tell: the first acknowledgement speaks of every module.
+    async fn tell_suspensions(&mut self) -> Result<(), Interruption> {
+        let Some(wanted) = &self.wanted else {
+            return Ok(());
+        };
+        let names = wanted.names();
+        let results: Vec<ModuleResult> = names
+            .iter()
+            .filter_map(|name| self.result(wanted, name))
+            .filter(|result| {
+                result.suspension.is_some() || self.told_suspended.contains(&result.name)
+            })
+            .collect();
+        if results.is_empty() {
+            return Ok(());
+        }
+        let acknowledgement = Acknowledgement {
+            instance: self.instance.clone(),
+            generation: wanted.generation,
+            results,
+        };
+        self.acknowledge(acknowledgement).await
+    }
+
+    async fn acknowledge(&mut self, acknowledgement: Acknowledgement) -> Result<(), Interruption> {
+        self.control_plane.acknowledge(&acknowledgement).await?;
+        for result in acknowledgement.results {
+            if result.suspension.is_some() {
+                self.told_suspended.insert(result.name);
+            } else {
+                self.told_suspended.remove(&result.name);
+            }
         }
         Ok(())
     }
@@ -370,6 +422,11 @@ impl Sync {
             sha256,
             ok,
             diagnostics,
+            // Also of the version before, when that one still serves: its owner should know.
+            suspension: self
+                .tenant
+                .get(name)
+                .and_then(|module| module.supervision.suspension()),
         })
     }
 

@@ -369,6 +369,75 @@ async fn other_bytes_than_announced_another_name_and_unknown_tables_are_refused(
 }
 
 #[tokio::test]
+async fn the_control_plane_is_told_when_the_code_of_a_module_is_suspended_and_runs_again() {
+    let (test, fake, folder) = (
+        TestApp::start().await,
+        Fake::start().await,
+        tempfile::tempdir().unwrap(),
+    );
+    let greedy = format!(
+        "{LAPTOP}computed_fields:\n- name: sum\n  lambda: |\n    if (item.serial !== 'fine') db.query('SELECT 1 AS x');\n    return 1;\n\
+         limits: {{max_queries: 0}}\n"
+    );
+    fake.put("laptop", &greedy, &greedy);
+    follow(&test, &fake.url, folder.path());
+    let loaded = fake.acknowledged(1, "laptop").await.unwrap();
+    assert!(loaded.ok && loaded.suspension.is_none(), "{loaded:?}");
+    sqlx::query(
+        "INSERT INTO x_laptop (serial, create_time, create_by, change_time, change_by) VALUES ('a', now(), 1, now(), 1)",
+    )
+    .execute(&test.pool)
+    .await
+    .unwrap();
+    let (token, _) = test.tokens("ann").await;
+    let list = || {
+        test.json(
+            http::Method::GET,
+            "/api/v1/modules/laptop/records",
+            Some(&token),
+            serde_json::Value::Null,
+        )
+    };
+    for _ in 0..module_engine::breaker::THRESHOLD {
+        let answer = list().await;
+        assert!(answer.text.contains("sum_error"), "{}", answer.text);
+    }
+    let told = |is_suspended: bool| {
+        let mut acks = fake.acks.subscribe();
+        async move {
+            let last = |acks: &Vec<Acknowledgement>| {
+                let results = acks.iter().flat_map(|ack| &ack.results);
+                results
+                    .last()
+                    .is_some_and(|result| result.suspension.is_some() == is_suspended)
+            };
+            let acks = tokio::time::timeout(Duration::from_secs(20), acks.wait_for(last));
+            let acks = acks.await.expect("an acknowledgement in time").unwrap();
+            acks.last().unwrap().results.last().unwrap().clone()
+        }
+    };
+    let suspended = told(true).await;
+    assert!(suspended.ok, "{suspended:?}");
+    assert_eq!(suspended.sha256, Sha256Digest::of(greedy.as_bytes()));
+    let suspension = suspended.suspension.unwrap();
+    assert!(
+        suspension.reason.contains("made more than 0 queries"),
+        "{suspension:?}"
+    );
+
+    test.clock.advance(module_engine::breaker::COOL_DOWN);
+    sqlx::query("UPDATE x_laptop SET serial = 'fine'")
+        .execute(&test.pool)
+        .await
+        .unwrap();
+    let answer = list().await;
+    assert!(answer.text.contains(r#""sum":1"#), "{}", answer.text);
+    told(false).await;
+    fake.tasks.stop();
+    test.stop().await;
+}
+
+#[tokio::test]
 async fn with_the_control_plane_away_it_starts_from_what_it_had() {
     let folder = tempfile::tempdir().unwrap();
     let (test, fake) = (TestApp::start().await, Fake::start().await);

@@ -62,7 +62,7 @@ async fn a_program_keeps_records() {
     );
     assert_eq!(list["data"][0]["serial"], "BOOM");
     assert!(
-        list["data"][0]["age_error"]
+        list["data"][0]["age_error"]["message"]
             .as_str()
             .unwrap()
             .contains("no age for this one"),

@@ -10,6 +10,8 @@
 #[expect(dead_code, reason = "shared with the tests of the rest of the server")]
 mod harness;
 mod laptop;
+mod limits;
+mod queries;
 mod sql;
 mod stock;
 mod support;

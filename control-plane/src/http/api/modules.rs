@@ -85,7 +85,8 @@ pub async fn list(
         request.fetch(),
     )
     .await?;
-    let views = found.into_iter().map(VersionView::from).collect();
+    let suspended = live::suspended(&state, access.tenant.id).await?;
+    let views = VersionView::of_live(found, suspended);
     Ok(Json(request.page(views, |view| view.name.clone())))
 }
 

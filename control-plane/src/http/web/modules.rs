@@ -138,7 +138,8 @@ pub(super) async fn list(
     let after = wanted.cursor.as_ref();
     let found = read::list(&state, &access.tenant, after, wanted.fetch()).await?;
     let generations = live::of_tenant(&state, access.tenant.id).await?;
-    let views = found.into_iter().map(VersionView::from).collect();
+    let suspended = live::suspended(&state, access.tenant.id).await?;
+    let views = VersionView::of_live(found, suspended);
     let Slice { items, next } = wanted.page(views, |view: &VersionView| view.name.clone());
     let page = ModulesPage {
         tenant: Head::of(&access.tenant),

@@ -8,6 +8,7 @@ use domain::id::{AccountId, ApiKeyId, RequestId, TenantId};
 use domain::tenant::{
     Condition, ConditionStatus, ConditionType, ProvisionStep, StepState, StepStatus, TenantPhase,
 };
+use domain::watch::Suspension;
 use service_kit::pages::{Page, RequestContext, Shell, User};
 
 use super::api_keys::ApiKeysPage;
@@ -224,6 +225,14 @@ fn version(number: u32, kind: &'static str) -> VersionView {
         created_by: AccountId::generate(),
         created_at: now(),
         diagnostics: vec![finding()],
+        suspension: (kind == "put").then(suspension),
+    }
+}
+
+fn suspension() -> Suspension {
+    Suspension {
+        reason: "its code hit limits <b>10</b> times".to_owned(),
+        until: now(),
     }
 }
 
@@ -266,6 +275,7 @@ fn pages_of_modules_render() {
         acknowledged_at: None,
         last_seen: now(),
         diagnostics: vec![finding()],
+        suspension: (state == ReplicaState::Suspended).then(suspension),
     };
     for source in [None, Some("module:\n  name: laptop".into())] {
         check(&ModulePage {
@@ -281,6 +291,7 @@ fn pages_of_modules_render() {
                     ReplicaState::Loaded,
                     ReplicaState::Refused,
                     ReplicaState::Pending,
+                    ReplicaState::Suspended,
                 ]
                 .map(replica)
                 .into(),

@@ -14,6 +14,8 @@ use crate::db::{DbError, module, module_replica};
 
 /// Findings of one module that are kept; the rest says nothing new.
 const MAX_DIAGNOSTICS: usize = 100;
+/// Characters of a reason for a suspension that are kept.
+const MAX_REASON: usize = 1_000;
 /// Modules that one acknowledgement may speak of: twice as many as a tenant may have ([`super::error::MAX_MODULES`]).
 const MAX_RESULTS: usize = 1_000;
 
@@ -131,7 +133,11 @@ pub async fn acknowledge(
     let made_at = module::generation_made_at(&mut tx, tenant_id, generation).await?;
     tx.commit().await.map_err(DbError::from)?;
     for result in &results {
-        let outcome = if result.ok { "loaded" } else { "refused" };
+        let outcome = match (result.ok, &result.suspension) {
+            (false, _) => "refused",
+            (true, Some(_)) => "suspended",
+            (true, None) => "loaded",
+        };
         metrics::counter!("module_acknowledgements_total", "outcome" => outcome).increment(1);
         if !result.ok {
             tracing::warn!(
@@ -143,12 +149,22 @@ pub async fn acknowledge(
                 "a runtime refused a module"
             );
         }
+        if let Some(suspension) = &result.suspension {
+            tracing::warn!(
+                tenant.id = %tenant_id,
+                instance = %instance,
+                module.name = %result.name,
+                until = %suspension.until,
+                "a runtime does not run the code of a module"
+            );
+        }
     }
     if let Some(took) = made_at.and_then(|made_at| (now - made_at).to_std().ok())
         && generation == newest
         && took < super::watch::HEARTBEAT
+        && results.iter().all(|result| result.suspension.is_none())
     {
-        // Later words are those of runtimes that came back, not of delivery.
+        // Later words are those of runtimes that came back, and suspensions come of use: neither tells of delivery.
         metrics::histogram!("module_delivery_seconds").record(took.as_secs_f64());
     }
     Ok(())
@@ -159,6 +175,9 @@ fn each_once(results: Vec<ModuleResult>) -> Vec<ModuleResult> {
     let mut kept: Vec<ModuleResult> = Vec::with_capacity(results.len());
     for mut result in results {
         result.diagnostics.truncate(MAX_DIAGNOSTICS);
+        if let Some(suspension) = &mut result.suspension {
+            suspension.reason = suspension.reason.chars().take(MAX_REASON).collect();
+        }
         match kept.iter_mut().find(|other| other.name == result.name) {
             Some(other) => *other = result,
             None => kept.push(result),

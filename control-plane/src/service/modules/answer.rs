@@ -1,10 +1,13 @@
 //! What the API says about modules.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use domain::diagnostic::Diagnostic;
 use domain::digest::Sha256Digest;
 use domain::id::AccountId;
 use domain::name::ModuleName;
+use domain::watch::Suspension;
 use module_spec::Change;
 use serde::Serialize;
 
@@ -39,6 +42,25 @@ pub struct VersionView {
     pub created_at: DateTime<Utc>,
     /// Warnings.
     pub diagnostics: Vec<Diagnostic>,
+    /// In lists of modules: why and until when its code does not run in one of the tenant's runtimes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspension: Option<Suspension>,
+}
+
+impl VersionView {
+    /// Live modules, each with its suspension.
+    pub fn of_live(
+        versions: Vec<ModuleVersion>,
+        mut suspended: BTreeMap<String, Suspension>,
+    ) -> Vec<Self> {
+        versions
+            .into_iter()
+            .map(|version| Self {
+                suspension: suspended.remove(version.name.as_str()),
+                ..Self::from(version)
+            })
+            .collect()
+    }
 }
 
 impl From<ModuleVersion> for VersionView {
@@ -56,6 +78,7 @@ impl From<ModuleVersion> for VersionView {
             created_by: version.created_by,
             created_at: version.created_at,
             diagnostics: version.diagnostics,
+            suspension: None,
         }
     }
 }

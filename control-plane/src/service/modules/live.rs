@@ -1,5 +1,6 @@
 //! What runtimes say about a change, and waiting for it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -7,6 +8,7 @@ use domain::diagnostic::Diagnostic;
 use domain::digest::Sha256Digest;
 use domain::id::TenantId;
 use domain::name::ModuleName;
+use domain::watch::Suspension;
 use serde::Serialize;
 use sqlx::PgConnection;
 
@@ -158,6 +160,9 @@ pub struct ReplicaStatus {
     pub last_seen: DateTime<Utc>,
     /// Why it was refused, or warnings.
     pub diagnostics: Vec<Diagnostic>,
+    /// Why and until when its code does not run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspension: Option<Suspension>,
 }
 
 /// What a runtime has made of a version.
@@ -170,6 +175,8 @@ pub enum ReplicaState {
     Refused,
     /// It has not come so far.
     Pending,
+    /// It serves it, but does not run its code for a while: that hit limits again and again.
+    Suspended,
 }
 
 /// What every runtime of the tenant says about a module; `None` when there never was one of this name.
@@ -194,6 +201,9 @@ pub async fn status(
             let state = match word {
                 _ if replica.generation < current.generation => ReplicaState::Pending,
                 Some(word) if !word.ok && Some(word.sha256) == digest => ReplicaState::Refused,
+                Some(word) if word.suspension.is_some() && digest.is_some() => {
+                    ReplicaState::Suspended
+                }
                 _ => ReplicaState::Loaded,
             };
             ReplicaStatus {
@@ -205,6 +215,7 @@ pub async fn status(
                 diagnostics: word
                     .map(|word| word.diagnostics.clone())
                     .unwrap_or_default(),
+                suspension: word.and_then(|word| word.suspension.clone()),
                 instance: replica.instance,
             }
         })
@@ -216,6 +227,18 @@ pub async fn status(
         generation,
         replicas,
     }))
+}
+
+/// Modules of the tenant whose code does not run in one of its runtimes, with the suspension that lasts longest.
+pub async fn suspended(
+    state: &AppState,
+    tenant: TenantId,
+) -> DbResult<BTreeMap<String, Suspension>> {
+    let mut db = state.pool.acquire().await?;
+    let since = heard_since(state.clock.now());
+    let found = module_replica::list_suspended(&mut db, tenant, since).await?;
+    // Sorted by their ends: the last of a name stays.
+    Ok(found.into_iter().collect())
 }
 
 /// How far the modules of a tenant are.

@@ -153,6 +153,44 @@ async fn a_deletion_can_be_waited_for_too() {
 }
 
 #[tokio::test]
+async fn the_owner_sees_that_and_why_the_code_of_a_module_does_not_run() {
+    let world = World::start().await;
+    world.put("laptop", LAPTOP).await;
+    let mut watch = world.watch("?instance=r-1").await;
+    let mut word = answer_to("r-1", &watch.next_change().await, true);
+    let until = "2026-01-02T03:14:05Z";
+    word.results[0].suspension = Some(Suspension {
+        reason: "its code hit limits 10 times within 5 minutes".to_owned(),
+        until: until.parse().unwrap(),
+    });
+    assert_eq!(world.acknowledge(&word).await, StatusCode::NO_CONTENT);
+    let suspension =
+        json!({"reason": "its code hit limits 10 times within 5 minutes", "until": until});
+    let replica = || async {
+        let (_, status) = world.get("/v1/tenants/acme/modules/laptop/status").await;
+        let (_, list) = world.get("/v1/tenants/acme/modules").await;
+        let replica = &status["replicas"][0];
+        (
+            replica["state"].as_str().unwrap().to_owned(),
+            replica["suspension"].clone(),
+            list["items"][0]["suspension"].clone(),
+        )
+    };
+    assert_eq!(
+        replica().await,
+        ("suspended".to_owned(), suspension.clone(), suspension)
+    );
+    // It runs again, or another version came.
+    word.results[0].suspension = None;
+    assert_eq!(world.acknowledge(&word).await, StatusCode::NO_CONTENT);
+    assert_eq!(
+        replica().await,
+        ("loaded".to_owned(), Value::Null, Value::Null)
+    );
+    world.end().await;
+}
+
+#[tokio::test]
 async fn bad_acknowledgements_are_refused() {
     let world = World::start().await;
     let good = Acknowledgement {

@@ -113,8 +113,8 @@ pub(super) async fn prepare(
             .await;
         let hash = match hashed {
             Ok(Ok(hash)) => hash,
-            Ok(Err(error)) => return Err(SaveError::Hook(error.to_string())),
-            Err(error) => return Err(SaveError::Hook(error.to_string())),
+            Ok(Err(error)) => return Err(SaveError::Password(error.to_string())),
+            Err(error) => return Err(SaveError::Password(error.to_string())),
         };
         if signs_in_with(desk, field).is_some() {
             secrets.assignments.push(assign(UNUSABLE.to_owned()));

@@ -1,8 +1,11 @@
 //! Failures as problems.
 
+use axum::response::Response;
+use http::{HeaderValue, StatusCode, header};
 use service_kit::problem::ProblemItem;
 use service_kit::{Chain, Problem};
 
+use crate::data::fault::{Fault, FaultKind};
 use crate::data::list::DataError;
 use crate::data::save::SaveError;
 
@@ -38,13 +41,63 @@ pub(super) fn save_problem(error: SaveError) -> Problem {
             Problem::not_found("There is no such record; it may have been deleted.")
         }
         SaveError::Data(error) => data_problem(error),
-        SaveError::Hook(why) => Problem::new(
-            http::StatusCode::UNPROCESSABLE_ENTITY,
+        SaveError::Hook(fault) => fault_problem(&fault),
+        error @ SaveError::Password(_) => {
+            tracing::error!(error = %Chain(&error), "a record could not be written");
+            Problem::internal()
+        }
+    }
+}
+
+/// Of a hook without which nothing is written. Its member `fault` is for programs what the page tells people.
+fn fault_problem(fault: &Fault) -> Problem {
+    let (status, code, title) = match fault.kind() {
+        FaultKind::Failed => (
+            StatusCode::UNPROCESSABLE_ENTITY,
             "hook_failed",
             "The module's own code failed",
-        )
-        .with_detail(format!(
-            "Nothing was saved: {why}. Whoever wrote the module has to look at it."
-        )),
+        ),
+        FaultKind::Suspended => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "module_suspended",
+            "The module's own code is suspended",
+        ),
+        FaultKind::Busy => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "Not available right now",
+        ),
+    };
+    let problem = Problem::new(status, code, title)
+        .with_detail(fault_sentence(fault))
+        .with_extension("fault", fault.json());
+    match fault.retry_after() {
+        Some(after) => problem.with_retry_after(after),
+        None => problem,
     }
+}
+
+/// What became of the request, and why.
+pub(super) fn fault_sentence(fault: &Fault) -> String {
+    let message = fault.message().trim_end_matches('.');
+    match fault.kind() {
+        FaultKind::Failed => {
+            format!("Nothing was changed. {message}. Whoever wrote the module has to look at it.")
+        }
+        FaultKind::Suspended => format!(
+            "Nothing was changed. {message}. Try again later; what you entered has not been checked."
+        ),
+        FaultKind::Busy => format!("Nothing was changed. {message}. Try again in a moment."),
+    }
+}
+
+/// Gives a page that tells of a fault the status and headers of its problem.
+pub(super) fn as_fault(mut page: Response, fault: &Fault) -> Response {
+    let problem = fault_problem(fault);
+    *page.status_mut() = problem.status;
+    if let Some(after) = problem.retry_after {
+        page.headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(after.get()));
+    }
+    page
 }

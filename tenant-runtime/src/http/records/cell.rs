@@ -5,13 +5,14 @@ use module_spec::{Field, FieldType, ValueKind};
 use serde::Serialize;
 
 use crate::data::computed::Computed;
+use crate::data::fault::FaultKind;
 use crate::data::list::Record;
 use crate::data::value;
 
 /// How a value is shown; templates decide by `kind`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Cell {
-    /// `text`, `empty`, `badge`, `html`, `link`, `color` or `error`.
+    /// `text`, `empty`, `badge`, `html`, `link`, `color`, `error`, `paused` or `busy`.
     pub kind: &'static str,
     /// What is read.
     pub text: String,
@@ -27,6 +28,8 @@ pub struct Cell {
     pub class: String,
     /// A number, right-aligned.
     pub numeric: bool,
+    /// Of an error: message, place, stack and item, where the author looks at one record; else empty.
+    pub report: String,
 }
 
 /// Whether values of a field are numbers to compare, not signs for something else.
@@ -105,24 +108,22 @@ pub(super) fn of_field(field: &Field, record: &Record) -> Cell {
     }
 }
 
-/// A computed field. What went wrong is for administrators; others see that something did.
-pub(super) fn of_computed(computed: Option<&Computed>, is_admin: bool) -> Cell {
+/// A computed field in a list.
+pub(super) fn of_computed(computed: Option<&Computed>) -> Cell {
     let Some(computed) = computed else {
         return Cell {
             kind: "empty",
             ..Cell::default()
         };
     };
-    if let Some(error) = &computed.error {
-        let text = if is_admin {
-            error.clone()
-        } else {
-            "The module's own code failed here.".to_owned()
-        };
+    if let Some(fault) = &computed.fault {
         return Cell {
-            kind: "error",
-            text,
-            tone: "critical",
+            kind: match fault.kind() {
+                FaultKind::Failed => "error",
+                FaultKind::Suspended => "paused",
+                FaultKind::Busy => "busy",
+            },
+            text: fault.message().to_owned(),
             ..Cell::default()
         };
     }
@@ -163,5 +164,14 @@ pub(super) fn of_computed(computed: Option<&Computed>, is_admin: bool) -> Cell {
             href: href.unwrap_or_default(),
             ..Cell::default()
         },
+    }
+}
+
+/// A computed field of one record: as in a list, and all that an author may know when it failed.
+pub(super) fn of_computed_alone(computed: Option<&Computed>) -> Cell {
+    let fault = computed.and_then(|computed| computed.fault.as_ref());
+    Cell {
+        report: fault.and_then(|fault| fault.report()).unwrap_or_default(),
+        ..of_computed(computed)
     }
 }

@@ -8,11 +8,13 @@ use serde_json::Value;
 use service_kit::Problem;
 use service_kit::pages::Page;
 
-use super::answer::data_problem;
+use super::answer::{as_fault, data_problem, fault_sentence};
 use super::cell::{self, Cell};
 use super::list::name_of;
+use super::notice::Notice;
 use super::{Call, record};
 use crate::data::choices::{self, Entry};
+use crate::data::fault::Fault;
 use crate::data::list::Record;
 use crate::data::save::{FieldErrors, Submission};
 use crate::data::value;
@@ -38,6 +40,10 @@ pub struct FormPage {
     pub error: String,
     /// Whether anything is wrong.
     pub invalid: bool,
+    /// What the author is told of a hook that failed; else empty.
+    pub report: String,
+    /// The module's code does not run.
+    pub notice: Option<Notice>,
 }
 
 impl Page for FormPage {
@@ -149,6 +155,29 @@ pub(super) async fn refill(
     Ok(response)
 }
 
+/// The form again, with everything that was typed (but passwords): a hook that has to look at it did not come to its end.
+pub(super) async fn refill_after_fault(
+    call: Call<'_>,
+    id: Option<&str>,
+    submission: &Submission,
+    fault: &Fault,
+) -> Result<Response, Problem> {
+    let record = match id {
+        Some(id) => Some(record::get(call, id).await?),
+        None => None,
+    };
+    let nothing = FieldErrors::default();
+    let page = FormPage {
+        error: fault_sentence(fault),
+        report: fault.report().unwrap_or_default(),
+        ..build(call, record.as_ref(), Some(submission), &nothing).await?
+    };
+    Ok(as_fault(
+        call.desk.app.pages.render(&page, call.context),
+        fault,
+    ))
+}
+
 async fn build(
     call: Call<'_>,
     record: Option<&Record>,
@@ -178,10 +207,7 @@ async fn build(
                     inputs.extend(computed.map(|(field, record)| Input {
                         control: "fact",
                         label: field.label().display().to_owned(),
-                        cell: cell::of_computed(
-                            record.computed(field.name().as_str()),
-                            call.desk.agent.permissions().is_admin(),
-                        ),
+                        cell: cell::of_computed_alone(record.computed(field.name().as_str())),
                         ..Input::default()
                     }));
                 }
@@ -227,6 +253,8 @@ async fn build(
         sections,
         error: elsewhere.join(" "),
         invalid: !errors.is_empty(),
+        report: String::new(),
+        notice: Notice::of(call),
     })
 }
 

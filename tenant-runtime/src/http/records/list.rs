@@ -9,6 +9,7 @@ use service_kit::pages::Page;
 
 use super::answer::data_problem;
 use super::cell::{self, Cell};
+use super::notice::{self, Notice};
 use super::{Call, target};
 use crate::data::choices::{self, Entry};
 use crate::data::list::{self, ListRequest, Listing, Record};
@@ -58,6 +59,8 @@ pub struct ListPage {
     pub has_actions: bool,
     /// Something was deleted just now.
     pub deleted: bool,
+    /// The module's code does not run.
+    pub notice: Option<Notice>,
 }
 
 impl Page for ListPage {
@@ -133,13 +136,16 @@ pub(super) async fn show(call: Call<'_>, query: &str) -> Result<Response, Proble
         .map_err(data_problem)?;
     if call.wants == Wants::Json {
         let data: Vec<_> = listing.records.iter().map(Record::json).collect();
-        let body = json!({
+        let mut body = json!({
             "success": true,
             "data": data,
             "total": listing.total,
             "page": listing.page,
             "page_size": listing.page_size,
         });
+        if let Some(suspension) = notice::for_programs(call) {
+            body["suspension"] = suspension;
+        }
         return Ok(axum::Json(body).into_response());
     }
     let filters = filters(call, &request).await?;
@@ -269,6 +275,7 @@ fn page(
             String::new()
         },
         deleted,
+        notice: Notice::of(call),
     }
 }
 
@@ -342,7 +349,6 @@ impl Actions {
 
 fn row(call: Call<'_>, record: &Record, actions: &Actions) -> Row {
     let spec = call.desk.module.spec();
-    let is_admin = call.desk.agent.permissions().is_admin();
     let cells = spec
         .list_columns()
         .iter()
@@ -356,10 +362,7 @@ fn row(call: Call<'_>, record: &Record, actions: &Actions) -> Row {
             }
             ListColumn::Computed(at) => {
                 let field = spec.computed_fields().get(*at)?;
-                Some(cell::of_computed(
-                    record.computed(field.name().as_str()),
-                    is_admin,
-                ))
+                Some(cell::of_computed(record.computed(field.name().as_str())))
             }
         });
     let cells: Vec<Cell> = cells.collect();

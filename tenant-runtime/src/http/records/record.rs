@@ -8,10 +8,12 @@ use serde_json::{Value, json};
 use service_kit::Problem;
 use service_kit::pages::Page;
 
-use super::answer::data_problem;
+use super::answer::{as_fault, data_problem, fault_sentence};
 use super::cell::{self, Cell};
+use super::notice::{self, Notice};
 use super::{Call, list::name_of};
-use crate::data::list::{self, Record};
+use crate::data::fault::Fault;
+use crate::data::list::{self, DataError, Record};
 use crate::data::save::{FieldErrors, VALID};
 use crate::http::wants::Wants;
 
@@ -36,6 +38,8 @@ pub struct RecordPage {
     pub delete: String,
     /// It was saved just now.
     pub saved: bool,
+    /// The module's code does not run.
+    pub notice: Option<Notice>,
 }
 
 impl Page for RecordPage {
@@ -75,13 +79,24 @@ pub struct DeletePage {
     pub soft: bool,
     /// Why it cannot be deleted; empty when nothing is known against it.
     pub refusal: String,
+    /// What the author is told of a hook that failed; else empty.
+    pub report: String,
 }
 
 impl Page for DeletePage {
     const TEMPLATE: &'static str = "modules/delete.html";
 }
 
+/// A record with its computed fields.
 pub(super) async fn get(call: Call<'_>, id: &str) -> Result<Record, Problem> {
+    found(call, id, list::find(call.desk, id).await)
+}
+
+fn found(
+    call: Call<'_>,
+    id: &str,
+    record: Result<Option<Record>, DataError>,
+) -> Result<Record, Problem> {
     let missing = || {
         let spec = call.desk.module.spec();
         Problem::not_found(format!(
@@ -89,16 +104,17 @@ pub(super) async fn get(call: Call<'_>, id: &str) -> Result<Record, Problem> {
             spec.singular()
         ))
     };
-    list::find(call.desk, id)
-        .await
-        .map_err(data_problem)?
-        .ok_or_else(missing)
+    record.map_err(data_problem)?.ok_or_else(missing)
 }
 
 pub(super) async fn show(call: Call<'_>, id: &str, query: &str) -> Result<Response, Problem> {
     let record = get(call, id).await?;
     if call.wants == Wants::Json {
-        return Ok(axum::Json(json!({ "success": true, "data": record.json() })).into_response());
+        let mut body = json!({ "success": true, "data": record.json() });
+        if let Some(suspension) = notice::for_programs(call) {
+            body["suspension"] = suspension;
+        }
+        return Ok(axum::Json(body).into_response());
     }
     let spec = call.desk.module.spec();
     let path = call.path_of(&record.key);
@@ -128,13 +144,13 @@ pub(super) async fn show(call: Call<'_>, id: &str, query: &str) -> Result<Respon
             "delete",
         ),
         saved: list::pairs(query).iter().any(|(name, _)| name == "saved"),
+        notice: Notice::of(call),
     };
     Ok(call.desk.app.pages.render(&page, call.context))
 }
 
 fn sections(call: Call<'_>, record: &Record) -> Vec<FactSection> {
     let spec = call.desk.module.spec();
-    let is_admin = call.desk.agent.permissions().is_admin();
     let mut placed: Vec<SectionEntry> = Vec::new();
     let mut sections: Vec<FactSection> = Vec::new();
     let fact = |entry: &SectionEntry| match entry {
@@ -150,7 +166,7 @@ fn sections(call: Call<'_>, record: &Record) -> Vec<FactSection> {
         }
         SectionEntry::Computed(at) => {
             let field = spec.computed_fields().get(*at)?;
-            let cell = cell::of_computed(record.computed(field.name().as_str()), is_admin);
+            let cell = cell::of_computed_alone(record.computed(field.name().as_str()));
             Some(Fact {
                 label: field.label().display().to_owned(),
                 cell,
@@ -189,7 +205,7 @@ fn sections(call: Call<'_>, record: &Record) -> Vec<FactSection> {
 }
 
 pub(super) async fn show_deletion(call: Call<'_>, id: &str) -> Result<Response, Problem> {
-    let page = deletion(call, id, String::new()).await?;
+    let page = deletion(call, id, String::new(), String::new()).await?;
     Ok(call.desk.app.pages.render(&page, call.context))
 }
 
@@ -203,14 +219,33 @@ pub(super) async fn refuse_deletion(
         .map(|(_, message)| message)
         .collect::<Vec<_>>()
         .join(" ");
-    let page = deletion(call, id, why).await?;
+    let page = deletion(call, id, why, String::new()).await?;
     let mut response = call.desk.app.pages.render(&page, call.context);
     *response.status_mut() = StatusCode::CONFLICT;
     Ok(response)
 }
 
-async fn deletion(call: Call<'_>, id: &str, refusal: String) -> Result<DeletePage, Problem> {
-    let record = get(call, id).await?;
+/// The question again, with what became of the hook that has a word in it.
+pub(super) async fn refuse_deletion_after_fault(
+    call: Call<'_>,
+    id: &str,
+    fault: &Fault,
+) -> Result<Response, Problem> {
+    let report = fault.report().unwrap_or_default();
+    let page = deletion(call, id, fault_sentence(fault), report).await?;
+    Ok(as_fault(
+        call.desk.app.pages.render(&page, call.context),
+        fault,
+    ))
+}
+
+async fn deletion(
+    call: Call<'_>,
+    id: &str,
+    refusal: String,
+    report: String,
+) -> Result<DeletePage, Problem> {
+    let record = found(call, id, list::find_kept(call.desk, id).await)?;
     let spec = call.desk.module.spec();
     Ok(DeletePage {
         title: name_of(call, &record),
@@ -219,5 +254,6 @@ async fn deletion(call: Call<'_>, id: &str, refusal: String) -> Result<DeletePag
         record: call.path_of(&record.key),
         soft: spec.features().soft_delete && call.desk.module.table.has("valid_id"),
         refusal,
+        report,
     })
 }

@@ -2,6 +2,7 @@
 
 use domain::diagnostic::Diagnostic;
 use domain::name::{ModuleName, TenantSlug};
+use domain::watch::Suspension;
 use http::Method;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -33,6 +34,8 @@ struct Version {
     tests_skipped: bool,
     #[serde(default)]
     diagnostics: Vec<Diagnostic>,
+    #[serde(default)]
+    suspension: Option<Suspension>,
 }
 
 #[derive(Deserialize)]
@@ -50,6 +53,8 @@ struct Replica {
     acknowledged_at: Option<String>,
     #[serde(default)]
     diagnostics: Vec<Diagnostic>,
+    #[serde(default)]
+    suspension: Option<Suspension>,
 }
 
 fn all<T: DeserializeOwned>(client: &Client, items: &[Value]) -> Result<Vec<T>, CliError> {
@@ -153,6 +158,9 @@ fn versions_text(versions: &[Version]) -> String {
 
 fn notes(version: &Version) -> String {
     let mut notes = Vec::new();
+    if version.suspension.is_some() {
+        notes.push("suspended: see gotrs module status".to_owned());
+    }
     match version.diagnostics.len() {
         0 => {}
         1 => notes.push("1 warning".to_owned()),
@@ -250,15 +258,11 @@ pub(super) async fn status(
     output.json(&value)?;
     let status: Status = client.understand(value)?;
     output.text(&status_text(&status))?;
-    let is_refused = status
+    let is_bad = status
         .replicas
         .iter()
-        .any(|replica| replica.state == "refused");
-    Ok(if is_refused {
-        Verdict::Bad
-    } else {
-        Verdict::Good
-    })
+        .any(|replica| matches!(replica.state.as_str(), "refused" | "suspended"));
+    Ok(if is_bad { Verdict::Bad } else { Verdict::Good })
 }
 
 fn status_text(status: &Status) -> String {
@@ -285,6 +289,14 @@ fn status_text(status: &Status) -> String {
     }
     text.push_str(&table.render());
     for replica in &status.replicas {
+        if let Some(suspension) = &replica.suspension {
+            text.push_str(&format!(
+                "{}: suspended until {}: {}\n",
+                clean(&replica.instance),
+                suspension.until.format("%Y-%m-%d %H:%M:%S UTC"),
+                clean(&suspension.reason)
+            ));
+        }
         for finding in &replica.diagnostics {
             text.push_str(&format!(
                 "{}: line {}, column {}: {} [{}]\n",
@@ -328,8 +340,11 @@ mod tests {
                 &json!({"tests_skipped": true, "size": 2049, "diagnostics": [
                 {"severity": "warning", "code": "unknown-key", "message": "m", "line": 1, "column": 1, "length": 1}]}),
             ),
+            version(
+                &json!({"suspension": {"reason": "its code hit limits", "until": "2026-01-02T03:14:05Z"}}),
+            ),
         ];
-        insta::assert_snapshot!(versions_text(&versions), @"
+        insta::assert_snapshot!(versions_text(&versions[..3]), @"
         VERSION  WHAT           GENERATION  SIZE   MADE                 SHA-256       NOTES
         3        delete         9                  2026-01-02 03:04:05
         2        rollback to 1  8           612 B  2026-01-02 03:04:05  e3b0c44298fc
@@ -338,6 +353,7 @@ mod tests {
         insta::assert_snapshot!(list_text(&versions[2..]), @"
         NAME    VERSION  GENERATION  SIZE   CHANGED              SHA-256       NOTES
         laptop  1        3           3 KiB  2026-01-02 03:04:05  e3b0c44298fc  1 warning, tests not run
+        laptop  1        3           612 B  2026-01-02 03:04:05  e3b0c44298fc  suspended: see gotrs module status
         ");
         assert!(list_text(&[]).contains("gotrs module push"));
     }
@@ -350,15 +366,19 @@ mod tests {
                 {"instance": "runtime-1", "state": "loaded", "generation": 7, "acknowledged_at": "2026-01-02T03:04:05Z"},
                 {"instance": "runtime-2", "state": "refused", "generation": 7, "acknowledged_at": null, "diagnostics": [
                     {"severity": "error", "code": "unknown-table", "message": "no table", "line": 3, "column": 9, "length": 1}]},
+                {"instance": "runtime-3", "state": "suspended", "generation": 7, "acknowledged_at": null,
+                    "suspension": {"reason": "its code hit limits", "until": "2026-01-02T03:14:05Z"}},
             ],
         }))
         .unwrap();
         insta::assert_snapshot!(status_text(&status), @"
         laptop version 2
-        RUNTIME    STATE    GENERATION  SAID AT
-        runtime-1  loaded   7           2026-01-02 03:04:05
-        runtime-2  refused  7
+        RUNTIME    STATE      GENERATION  SAID AT
+        runtime-1  loaded     7           2026-01-02 03:04:05
+        runtime-2  refused    7
+        runtime-3  suspended  7
         runtime-2: line 3, column 9: no table [unknown-table]
+        runtime-3: suspended until 2026-01-02 03:14:05 UTC: its code hit limits
         ");
     }
 }

@@ -3,8 +3,11 @@
 //! Whoever cannot renew in time stops writing before anybody else may begin: each write asks [`Leadership::check`], which compares the
 //! local clock with the time of the last renewal. The clocks of two machines are never compared; what counts is how long a record
 //! stays unchanged as seen here.
+//!
+//! A process that is paused between that check and its write is stopped by the databases: each leader begins a new epoch there, and
+//! whoever works in an older one is refused ([`Leadership::resign`]).
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -30,12 +33,22 @@ pub struct NotLeading;
 
 /// Whether we may write; clones are the same answer.
 #[derive(Debug, Clone)]
-pub struct Leadership(Arc<Mutex<Option<Instant>>>);
+pub struct Leadership(Arc<Mutex<Office>>);
+
+#[derive(Debug, Clone, Copy)]
+enum Office {
+    /// Not yet, or not any more.
+    None,
+    /// So long.
+    Until(Instant),
+    /// Never again in this process.
+    Resigned,
+}
 
 impl Leadership {
     /// Nobody leads yet.
     pub fn none() -> Self {
-        Self(Arc::default())
+        Self(Arc::new(Mutex::new(Office::None)))
     }
 
     /// For one operator that runs alone, as in tests.
@@ -47,19 +60,37 @@ impl Leadership {
 
     /// Asked before each write.
     pub fn check(&self) -> Result<(), NotLeading> {
-        let until = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match until {
-            Some(until) if Instant::now() < until => Ok(()),
+        match *self.office() {
+            Office::Until(until) if Instant::now() < until => Ok(()),
             _ => Err(NotLeading),
         }
     }
 
+    /// A database has refused us: another leader has begun. Nothing is written any more, and the process ends.
+    pub fn resign(&self) {
+        *self.office() = Office::Resigned;
+    }
+
+    fn has_resigned(&self) -> bool {
+        matches!(*self.office(), Office::Resigned)
+    }
+
     fn extend(&self, until: Instant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+        let mut office = self.office();
+        if !matches!(*office, Office::Resigned) {
+            *office = Office::Until(until);
+        }
     }
 
     fn end(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let mut office = self.office();
+        if !matches!(*office, Office::Resigned) {
+            *office = Office::None;
+        }
+    }
+
+    fn office(&self) -> MutexGuard<'_, Office> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -152,6 +183,9 @@ impl Candidate {
                 () = tokio::time::sleep(EVERY) => {}
                 // Reconciles under way still write: they are finished under the lease.
                 () = &mut done, if stopping.is_cancelled() => break,
+            }
+            if self.leadership.has_resigned() {
+                anyhow::bail!("a database says that another operator leads");
             }
             match self.turn().await {
                 Ok(true) => {}
@@ -352,6 +386,14 @@ mod tests {
         leadership.extend(Instant::now() + (LASTS - MARGIN));
         assert_eq!(leadership.check(), Ok(()));
         tokio::time::advance(LASTS - MARGIN).await;
+        assert_eq!(leadership.check(), Err(NotLeading));
+    }
+
+    #[tokio::test]
+    async fn whoever_was_refused_by_a_database_never_writes_again() {
+        let leadership = Leadership::alone();
+        leadership.clone().resign();
+        leadership.extend(Instant::now() + LASTS);
         assert_eq!(leadership.check(), Err(NotLeading));
     }
 }

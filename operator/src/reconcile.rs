@@ -143,6 +143,11 @@ pub async fn reconcile(object: Arc<Guarded>, ctx: Arc<Context>) -> Result<Action
     metrics::histogram!("operator_reconcile_seconds").record(started.elapsed().as_secs_f64());
     let word = if outcome.is_ok() { "ok" } else { "error" };
     metrics::counter!("operator_reconciles_total", "outcome" => word).increment(1);
+    if let Err(ReconcileError::Store(error)) = &outcome
+        && error.is_fenced()
+    {
+        ctx.leadership.resign();
+    }
     if outcome.is_ok() {
         ctx.memory.succeeded(&tenant.uid().unwrap_or_default());
     }

@@ -22,7 +22,7 @@ use crate::lease::Candidate;
 use crate::memory::Memory;
 use crate::reconcile::Context;
 use crate::seen::Seen;
-use crate::store::{Stores, TenantStore};
+use crate::store::Stores;
 use crate::{controller, metrics};
 
 /// As many steps at once as `TenantDatabase` has connections.
@@ -110,11 +110,11 @@ pub async fn run(config: RunConfig, guard: &TelemetryGuard) -> anyhow::Result<Ex
         .await
         .context("the API server does not answer")?;
     readiness.set(API, PartState::Ready);
-    let stores = connect(&cluster, &database_url).await?;
+    let databases = connect(&cluster, &database_url).await?;
     readiness.set(DATABASE, PartState::Ready);
     tracing::info!(
         kubernetes = version.git_version,
-        databases = stores.len(),
+        databases = databases.len(),
         "connected"
     );
 
@@ -137,6 +137,7 @@ pub async fn run(config: RunConfig, guard: &TelemetryGuard) -> anyhow::Result<Ex
             return Ok(());
         }
         ::metrics::gauge!("operator_leading").set(1);
+        let stores = take_over(&databases).await?;
         let (tenants, changes) = controller::tenants(&client);
         let ctx = Arc::new(Context {
             events: Recorder::new(
@@ -179,7 +180,9 @@ pub async fn run(config: RunConfig, guard: &TelemetryGuard) -> anyhow::Result<Ex
     tasks.run_until_stopped().await
 }
 
-async fn connect(cluster: &ClusterConfig, default: &SecretString) -> anyhow::Result<Stores> {
+type Databases = Vec<(String, TenantDatabase)>;
+
+async fn connect(cluster: &ClusterConfig, default: &SecretString) -> anyhow::Result<Databases> {
     let mut urls = vec![("default".to_owned(), default.clone())];
     for (name, path) in &cluster.databases {
         let text = std::fs::read_to_string(path).with_context(|| {
@@ -190,17 +193,30 @@ async fn connect(cluster: &ClusterConfig, default: &SecretString) -> anyhow::Res
         })?;
         urls.push((name.clone(), text.trim().to_owned().into()));
     }
-    let mut stores = Stores::new();
+    let mut databases = Databases::new();
     for (name, url) in urls {
         let database = TenantDatabase::connect(&url)
             .await
             .with_context(|| format!("connecting to the database cluster {name}"))?;
+        databases.push((name, database));
+    }
+    Ok(databases)
+}
+
+/// Begins a new epoch everywhere: a former leader that wakes up late is refused from now on.
+async fn take_over(databases: &Databases) -> anyhow::Result<Stores> {
+    let mut stores = Stores::new();
+    for (name, database) in databases {
         database
             .prepare_server()
             .await
             .with_context(|| format!("preparing the database cluster {name}"))?;
-        let store: Arc<dyn TenantStore> = Arc::new(database);
-        stores.insert(name, store);
+        let (ours, epoch) = database
+            .take_over()
+            .await
+            .with_context(|| format!("taking over the database cluster {name}"))?;
+        tracing::info!(database = name, %epoch, "taken over");
+        stores.insert(name.clone(), Arc::new(ours));
     }
     Ok(stores)
 }

@@ -8,9 +8,15 @@ use async_trait::async_trait;
 use domain::id::TenantId;
 use domain::plan::Plan;
 use secrecy::SecretString;
-use tenant_database::{AdministratorSeed, Credentials, MigrateError, RoleLimits, TenantDatabase};
+use tenant_database::{
+    AdministratorError, AdministratorSeed, Credentials, DatabaseError, MigrateError, RemovalError,
+    RoleLimits, RolesError, SchemaError, TenantDatabase, VerifyError,
+};
 
 use crate::reconcile::validate::Run;
+
+/// Reason of a step that was refused because another operator leads.
+const FENCED: &str = "Fenced";
 
 /// A step in the database that did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +41,16 @@ impl StoreError {
             is_final: false,
             source: Box::new(source),
         }
+    }
+
+    /// Another operator has begun: this one must stop.
+    pub fn fenced(source: impl Error + Send + Sync + 'static) -> Self {
+        Self::passing(FENCED, source)
+    }
+
+    /// Whether this operator must stop.
+    pub fn is_fenced(&self) -> bool {
+        self.reason == FENCED
     }
 
     /// A failure that stays until a person or another version comes.
@@ -84,12 +100,9 @@ impl TenantStore for TenantDatabase {
         Self::ensure_schema(self, tenant)
             .await
             .map_err(|error| match error {
-                tenant_database::SchemaError::ForeignOwner { .. } => {
-                    StoreError::lasting("SchemaTaken", error)
-                }
-                tenant_database::SchemaError::Database(_) => {
-                    StoreError::passing("SchemaFailed", error)
-                }
+                SchemaError::Database(DatabaseError::Fenced { .. }) => StoreError::fenced(error),
+                SchemaError::ForeignOwner { .. } => StoreError::lasting("SchemaTaken", error),
+                SchemaError::Database(_) => StoreError::passing("SchemaFailed", error),
             })
     }
 
@@ -101,12 +114,15 @@ impl TenantStore for TenantDatabase {
     ) -> Result<(), StoreError> {
         Self::ensure_roles(self, tenant, credentials, limits)
             .await
-            .map_err(|error| StoreError::passing("RolesFailed", error))
+            .map_err(roles_error)
     }
 
     async fn migrate(&self, tenant: TenantId) -> Result<i64, StoreError> {
         match Self::migrate(self, tenant).await {
             Ok(report) => Ok(report.version),
+            Err(error @ MigrateError::Database(DatabaseError::Fenced { .. })) => {
+                Err(StoreError::fenced(error))
+            }
             Err(
                 error @ (MigrateError::Apply { .. }
                 | MigrateError::Changed { .. }
@@ -123,12 +139,26 @@ impl TenantStore for TenantDatabase {
     ) -> Result<bool, StoreError> {
         Self::ensure_administrator(self, tenant, seed)
             .await
-            .map_err(|error| StoreError::passing("AdministratorFailed", error))
+            .map_err(|error| match error {
+                AdministratorError::Database(DatabaseError::Fenced { .. }) => {
+                    StoreError::fenced(error)
+                }
+                // Another address or another hash is needed.
+                AdministratorError::EmailLength { .. } | AdministratorError::PasswordFormat => {
+                    StoreError::lasting("AdministratorFailed", error)
+                }
+                AdministratorError::Database(_) => {
+                    StoreError::passing("AdministratorFailed", error)
+                }
+            })
     }
 
     async fn differences(&self, tenant: TenantId) -> Result<Vec<String>, StoreError> {
         match self.verify(tenant).await {
             Ok(found) => Ok(found.iter().map(ToString::to_string).collect()),
+            Err(error @ VerifyError::Database(DatabaseError::Fenced { .. })) => {
+                Err(StoreError::fenced(error))
+            }
             Err(error) => Err(StoreError::passing("VerificationFailed", error)),
         }
     }
@@ -136,13 +166,17 @@ impl TenantStore for TenantDatabase {
     async fn lock(&self, tenant: TenantId) -> Result<(), StoreError> {
         self.set_login_enabled(tenant, false)
             .await
-            .map_err(|error| StoreError::passing("RolesFailed", error))
+            .map_err(roles_error)
     }
 
     async fn remove(&self, tenant: TenantId) -> Result<(), StoreError> {
-        self.drop_tenant(tenant)
-            .await
-            .map_err(|error| StoreError::passing("RemovalFailed", error))
+        self.drop_tenant(tenant).await.map_err(|error| match error {
+            RemovalError::Database(DatabaseError::Fenced { .. })
+            | RemovalError::LockOut(RolesError::Database(DatabaseError::Fenced { .. })) => {
+                StoreError::fenced(error)
+            }
+            error => StoreError::passing("RemovalFailed", error),
+        })
     }
 
     fn runtime_url(&self, tenant: TenantId, credentials: &Credentials) -> SecretString {
@@ -151,6 +185,13 @@ impl TenantStore for TenantDatabase {
 
     fn lambda_url(&self, tenant: TenantId, credentials: &Credentials) -> SecretString {
         Self::lambda_url(self, tenant, credentials)
+    }
+}
+
+fn roles_error(error: RolesError) -> StoreError {
+    match error {
+        RolesError::Database(DatabaseError::Fenced { .. }) => StoreError::fenced(error),
+        error => StoreError::passing("RolesFailed", error),
     }
 }
 

@@ -7,6 +7,7 @@ pub mod menu;
 pub mod stock;
 pub mod supervision;
 pub mod sync;
+pub mod token;
 pub mod watch;
 
 pub use loaded::{LoadedModule, LoadedModules, Modules, Origin};

@@ -120,27 +120,30 @@ async fn steps(
         })
     };
     lead()?;
-    store.ensure_schema(id).await.map_err(trouble)?;
+    store.ensure_schema(id).await.map_err(|error| trouble(ctx, &error))?;
     lead()?;
     let limits = role_limits(wanted.plan, wanted.run);
     store
         .ensure_roles(id, &secrets.credentials, &limits)
         .await
-        .map_err(trouble)?;
+        .map_err(|error| trouble(ctx, &error))?;
     lead()?;
-    let version = store.migrate(id).await.map_err(trouble)?;
+    let version = store.migrate(id).await.map_err(|error| trouble(ctx, &error))?;
     if let Some(administrator) = &wanted.administrator {
         lead()?;
         make_administrator(ctx, tenant, wanted, administrator, store).await?;
     }
-    let mut differences = store.differences(id).await.map_err(trouble)?;
+    let mut differences = store.differences(id).await.map_err(|error| trouble(ctx, &error))?;
     differences.truncate(DIFFERENCES_KEPT);
     Ok((version, differences))
 }
 
-fn trouble(error: StoreError) -> Trouble {
+fn trouble(ctx: &Context, error: &StoreError) -> Trouble {
+    if error.is_fenced() {
+        ctx.leadership.resign();
+    }
     // What the database said may name things that the tenant's owner must not see: it is in the log only.
-    tracing::warn!(error = %service_kit::Chain(&error), "a step in the database failed");
+    tracing::warn!(error = %service_kit::Chain(error), "a step in the database failed");
     Trouble {
         reason: error.reason,
         message: error.to_string(),
@@ -171,7 +174,7 @@ async fn make_administrator(
             .ensure_administrator(wanted.id, &seed(hash))
             .await
             .map(drop)
-            .map_err(trouble);
+            .map_err(|error| trouble(ctx, &error));
     }
     let secrets = secrets_of(ctx, wanted);
     let cluster_failed = |error: ApplyError| {
@@ -214,7 +217,7 @@ async fn make_administrator(
     let was_made = store
         .ensure_administrator(wanted.id, &seed(hash))
         .await
-        .map_err(trouble)?;
+        .map_err(|error| trouble(ctx, &error))?;
     if is_new && !was_made {
         // The schema had an administrator from an earlier life: this password opens nothing.
         delete(&secrets, "Secret", ADMINISTRATOR)

@@ -3,7 +3,9 @@
 use serde_json::{Map, Value};
 
 use super::field::report_unknown;
-use crate::keys::{self, nearest};
+use domain::spelling::nearest;
+
+use crate::keys;
 use crate::reader::{MAX_LIST, Reader};
 use crate::spec::{
     Action, ComputedField, EventHandler, EventKind, Expectation, ExpectedCall, Field, FieldName,

@@ -138,7 +138,10 @@ fn limits_have_names() {
             "bad-pattern",
         ),
         (
-            (0..1_001).map(|n| format!("- &a{n} x\n")).collect(),
+            (0..1_001)
+                .map(|n| format!("- &a{n} x\n"))
+                .collect::<Vec<_>>()
+                .concat(),
             "too-many-values",
         ),
         (

@@ -185,7 +185,7 @@ impl Counters {
     }
 
     /// An expression that is not always evaluated.
-    fn branch<'a>(&mut self, expression: &Expression<'a>) {
+    fn branch(&mut self, expression: &Expression<'_>) {
         let span = expression.span();
         let call = self.call(span);
         self.open(span, format!("({call},"));
@@ -194,7 +194,7 @@ impl Counters {
     }
 
     /// What follows `if`, `else` or the head of a loop: braces are put around a single statement.
-    fn body<'a>(&mut self, statement: &Statement<'a>) {
+    fn body(&mut self, statement: &Statement<'_>) {
         if !is_counted(statement) {
             self.visit_statement(statement);
             return;

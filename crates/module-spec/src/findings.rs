@@ -1,6 +1,6 @@
 //! The list of findings while a file is read.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 
 use domain::diagnostic::{Diagnostic, Severity};
@@ -15,6 +15,7 @@ pub(crate) struct Findings {
     found: RefCell<Vec<Diagnostic>>,
     declared: RefCell<HashSet<String>>,
     lambdas: RefCell<Vec<Lambda>>,
+    pattern_bytes: Cell<usize>,
 }
 
 /// What is missing stands behind the end of a line; the last character before it is marked instead, which can be seen.
@@ -95,6 +96,13 @@ impl Findings {
     /// Whether some field is called so.
     pub(crate) fn is_declared(&self, name: &str) -> bool {
         self.declared.borrow().contains(name)
+    }
+
+    /// Takes from what the regular expressions of a file may cost together; whether there was so much left.
+    pub(crate) fn spend_on_patterns(&self, bytes: usize, most: usize) -> bool {
+        let spent = self.pattern_bytes.get().saturating_add(bytes);
+        self.pattern_bytes.set(spent);
+        spent <= most
     }
 
     /// Keeps a lambda that was read, whatever becomes of the rest of the file.

@@ -22,6 +22,10 @@ const MAX_LAMBDA: usize = 64 * 1024;
 /// Longest regular expression in bytes, and the largest machine that it may become.
 const MAX_PATTERN: usize = 1_000;
 const MAX_PATTERN_MACHINE: usize = 64 * 1024;
+/// Sizes that are tried one after the other, so that it is known about how large each is.
+const PATTERN_MACHINES: [usize; 3] = [2 * 1024, 16 * 1024, MAX_PATTERN_MACHINE];
+/// What all regular expressions of a file may become together: 600 small ones, or some dozens of the largest.
+const MAX_PATTERN_MACHINES: usize = 3 * 1024 * 1024;
 /// Most entries of a list of mappings. PostgreSQL allows 1600 columns; a form of that size helps nobody.
 pub(crate) const MAX_LIST: usize = 300;
 /// Most entries of a list of texts: the names of all fields and computed fields that there can be.
@@ -503,10 +507,19 @@ impl<'a> Reader<'a> {
         }
         let text = ascii_classes(written);
         let expression = if whole { format!("^(?:{text})$") } else { text };
-        match RegexBuilder::new(&expression)
-            .size_limit(MAX_PATTERN_MACHINE)
-            .build()
-        {
+        let mut built = Err(regex::Error::CompiledTooBig(0));
+        for size in PATTERN_MACHINES {
+            if !self.findings.spend_on_patterns(size, MAX_PATTERN_MACHINES) {
+                let message = "the regular expressions of this file are too large together";
+                self.error("bad-pattern", key, message, None);
+                return None;
+            }
+            built = RegexBuilder::new(&expression).size_limit(size).build();
+            if !matches!(built, Err(regex::Error::CompiledTooBig(_))) {
+                break;
+            }
+        }
+        match built {
             Ok(regex) => Some(Pattern {
                 written: written.to_owned(),
                 regex,

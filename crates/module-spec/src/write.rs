@@ -71,7 +71,7 @@ impl Keys {
     fn expression(&mut self, key: &str, lambda: Option<&Lambda>) {
         self.option(
             key,
-            lambda.map(|lambda| lambda.expression().unwrap_or(lambda.source())),
+            lambda.map(|lambda| lambda.expression().unwrap_or_else(|| lambda.source())),
         );
     }
 

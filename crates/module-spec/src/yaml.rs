@@ -19,6 +19,10 @@ pub(crate) use lambda_map::map_lambda;
 
 /// Most values in a file, aliases counted as often as they are used. The largest real module has some thousands.
 pub(crate) const MAX_VALUES: u32 = 100_000;
+/// Most anchors. Each must be remembered to the end of the file, and a hundred thousand of them take their time.
+const MAX_ANCHORS: usize = 1_000;
+/// Up to so many keys of a mapping are compared one by one; most mappings are that small.
+const FEW_KEYS: usize = 16;
 
 /// One value.
 #[derive(Debug)]
@@ -114,6 +118,7 @@ enum OpenKind {
         entries: Vec<Entry>,
         key: Option<(String, Place)>,
         merges: Vec<Rc<Node>>,
+        /// The keys of a mapping that has more than a few.
         seen: HashSet<String>,
     },
 }
@@ -290,6 +295,12 @@ impl<'s> TreeBuilder<'s> {
             return Err(Refused);
         }
         if anchor != 0 {
+            if self.anchors.len() >= MAX_ANCHORS {
+                let message = format!("the file has more than {MAX_ANCHORS} anchors");
+                self.findings
+                    .error("too-many-values", node.place, "", message, None);
+                return Err(Refused);
+            }
             self.anchors.insert(anchor, Rc::clone(&node));
         }
         let Some(open) = self.stack.last_mut() else {
@@ -321,7 +332,15 @@ impl<'s> TreeBuilder<'s> {
                 },
                 Some((name, _)) if name == "<<" => merges.push(node),
                 Some((name, key_place)) => {
-                    if seen.insert(name.clone()) {
+                    let is_new = if entries.len() < FEW_KEYS {
+                        !entries.iter().any(|entry| entry.key == name)
+                    } else {
+                        if seen.is_empty() {
+                            seen.extend(entries.iter().map(|entry| entry.key.clone()));
+                        }
+                        seen.insert(name.clone())
+                    };
+                    if is_new {
                         entries.push(Entry {
                             key: name,
                             key_place,

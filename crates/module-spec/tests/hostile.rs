@@ -137,6 +137,20 @@ fn limits_have_names() {
             format!("{head}fields: [{{name: a, type: string, pattern: '(x{{1000}}){{1000}}'}}]"),
             "bad-pattern",
         ),
+        (
+            (0..1_001)
+                .map(|n| format!("- &a{n} x\n"))
+                .collect::<Vec<_>>()
+                .concat(),
+            "too-many-values",
+        ),
+        (
+            format!(
+                "{head}fields: [{}]",
+                "{name: a, type: string, pattern: '[a-z]{400}'},".repeat(200)
+            ),
+            "bad-pattern",
+        ),
         ("a: &a [*a]".to_owned(), "yaml-syntax"),
         ("\0".to_owned(), "yaml-syntax"),
         (String::new(), "empty-file"),
@@ -194,7 +208,7 @@ fn a_mebibyte_of_anything_ends_as_findings() {
                 .collect::<String>()
         ));
     }
-    let fields: Vec<String> = (0..300)
+    let fields: Vec<String> = (0..150)
         .map(|n| format!("- {{name: f{n}, type: string, pattern: '[\\w.-]{{1,90}}\\d'}}\n"))
         .collect();
     assert!(error_codes(&format!("{head}{}", fields.concat())).is_empty());

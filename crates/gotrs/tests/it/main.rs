@@ -1,6 +1,7 @@
 //! The parts of `gotrs up` as real processes and real servers.
 
 #![expect(
+    clippy::panic,
     clippy::unwrap_used,
     reason = "a test that cannot go on says so by ending"
 )]

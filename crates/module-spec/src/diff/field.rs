@@ -294,7 +294,7 @@ impl Changes {
     /// A condition.
     pub(super) fn lambda(&mut self, path: &str, old: Option<&Lambda>, new: Option<&Lambda>) {
         fn code(lambda: &Lambda) -> &str {
-            lambda.expression().unwrap_or(lambda.source())
+            lambda.expression().unwrap_or_else(|| lambda.source())
         }
         self.option(path, RULE, old.map(code), new.map(code));
     }

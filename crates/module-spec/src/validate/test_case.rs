@@ -425,7 +425,10 @@ fn rows_of(value: Value) -> Option<Vec<Map<String, Value>>> {
 }
 
 /// Lists of rows by name; nothing where it is something else.
-fn rows_by_name(node: &Node) -> Option<Vec<(String, Vec<Map<String, Value>>)>> {
+/// Rows of each table or text.
+type RowsByName = Vec<(String, Vec<Map<String, Value>>)>;
+
+fn rows_by_name(node: &Node) -> Option<RowsByName> {
     let Content::Mapping(entries) = &node.content else {
         return None;
     };

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr as _;
 
 use super::runner::{FileRun, TestRun};
-use crate::cli::module::pieces::pieces;
+use crate::cli::module::pieces::{Piece, pieces};
 use crate::cli::output::{Output, Style, clean};
 
 /// How a file with the coverage is written.
@@ -48,7 +48,7 @@ impl FileCoverage {
                 .iter()
                 .find(|piece| piece.lambda.path() == coverage.path());
             Titled {
-                title: piece.map_or_else(|| coverage.path().to_owned(), |piece| piece.title()),
+                title: piece.map_or_else(|| coverage.path().to_owned(), Piece::title),
                 coverage,
             }
         });

@@ -79,6 +79,11 @@ impl ReadableTables {
         Ok(check(&*self.ask(connection).await?))
     }
 
+    /// Forgets it all: what was known did not do, and is asked for anew.
+    pub fn forget(&self) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     async fn ask(&self, connection: &mut PgConnection) -> sqlx::Result<Arc<Readable>> {
         let readable = Arc::new(read(connection).await?);
         let known = Some((Instant::now(), Arc::clone(&readable)));

@@ -153,6 +153,6 @@ mod tests {
             InvokeError::Busy
         );
         drop(first);
-        supervision.place(patience).await.unwrap();
+        let _third = supervision.place(patience).await.unwrap();
     }
 }

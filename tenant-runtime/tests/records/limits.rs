@@ -1,5 +1,6 @@
 //! Modules that hit their limits: what becomes of them, of their neighbours, and who is told what.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
@@ -381,7 +382,7 @@ async fn others_are_answered_while_lambdas_run_to_their_limits() {
         ),
         hostile(
             "asks",
-            "for (;;) db.query('SELECT count(*) FROM users a, users b, users c, users d');",
+            "for (;;) db.query('SELECT count(*) AS n FROM users');",
         ),
     ];
     let mut texts: Vec<&str> = modules.iter().map(String::as_str).collect();
@@ -404,6 +405,7 @@ async fn others_are_answered_while_lambdas_run_to_their_limits() {
     let made = test.json(Method::POST, &laptop, Some(&token), body).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
 
+    let are_done = AtomicBool::new(false);
     let limits = async {
         // Twice as many as there are sandboxes.
         let calls = names.iter().chain(&names).map(|name| {
@@ -411,33 +413,32 @@ async fn others_are_answered_while_lambdas_run_to_their_limits() {
             async move { (*name, test.get(&path, token).await.value()) }
         });
         let ended = futures_util::future::join_all(calls).await;
-        (ended, Instant::now())
+        are_done.store(true, Ordering::Relaxed);
+        ended
     };
     let others = async {
-        let mut slowest = Duration::ZERO;
-        let mut rounds = 0;
-        let started = Instant::now();
-        // The hostile ones take seconds: this is over long before them, or it waited for them.
-        for _ in 0..5 {
+        let mut took = Vec::new();
+        while !are_done.load(Ordering::Relaxed) {
             let round = Instant::now();
-            // A password is hashed on the same threads as lambdas run.
-            test.tokens("ann").await;
+            // A password is hashed on the same threads as lambdas run. (Nobody may sign in more than twenty times in a row.)
+            if took.len() < 10 {
+                test.tokens("ann").await;
+            }
             let list = test.get(&laptop, &token).await;
             assert_eq!(list.value()["data"][0]["serial"], "A-1");
             let me = test.get("/api/v1/auth/me", &token).await;
             assert_eq!(me.status, StatusCode::OK);
-            slowest = slowest.max(round.elapsed());
-            rounds += 1;
+            if !are_done.load(Ordering::Relaxed) {
+                took.push(round.elapsed());
+            }
         }
-        (rounds, slowest, started.elapsed(), Instant::now())
+        took
     };
-    let ((ended, last), (rounds, slowest, took, over)) = tokio::join!(limits, others);
-    assert_eq!(rounds, 5);
-    assert!(slowest < Duration::from_secs(10), "{slowest:?} of {took:?}");
-    assert!(
-        over < last,
-        "others were answered only when the hostile ones were done: {took:?}"
-    );
+    let (ended, took) = tokio::join!(limits, others);
+    // The hostile ones take many seconds. Had others waited for them, none would have been answered meanwhile.
+    assert!(!took.is_empty(), "nobody else was answered meanwhile");
+    let slowest = took.iter().max();
+    assert!(slowest < Some(&Duration::from_secs(20)), "{took:?}");
     for (name, list) in ended {
         let error = &list["data"][0]["bad_error"];
         // Every end is typed: a limit with its value, or no place in time.

@@ -34,7 +34,7 @@ computed_fields:
       return db.queryRow('SELECT count(*) AS n FROM x_lists WHERE title <> ALL($1) AND id = $2', ['x'], 1).n;
   - name: unnested
     lambda: |
-      return db.queryRow('SELECT sum(n) AS total FROM unnest($1::int[]) AS n', [1, 2, 39]).total;
+      return db.queryRow('SELECT sum(n) AS total FROM unnest($1::integer[]) AS u (n)', [1, 2, 39]).total;
   - name: refused
     lambda: |
       const refused = [];

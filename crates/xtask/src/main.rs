@@ -1,6 +1,7 @@
 //! Automation of this repository: `cargo xtask --help`.
 
 mod assets;
+mod codegen;
 mod guest;
 mod postgres;
 mod sqlx_prepare;
@@ -18,6 +19,12 @@ enum Xtask {
     /// Makes the page assets (style sheet, script, fonts, icons) when their sources changed
     Assets {
         /// Only say whether they are up to date
+        #[arg(long)]
+        check: bool,
+    },
+    /// Writes the files that are made from types: the definition of the Tenant resource
+    Codegen {
+        /// Only compare; fail when something differs
         #[arg(long)]
         check: bool,
     },
@@ -46,6 +53,7 @@ enum Xtask {
 fn main() -> anyhow::Result<()> {
     match Xtask::parse() {
         Xtask::Assets { check } => assets::run(check),
+        Xtask::Codegen { check } => codegen::run(check),
         Xtask::Guest { force } => guest::run(force),
         Xtask::Tidy => tidy::run(),
         Xtask::WithPostgres { command } => postgres::with_postgres(&command),

@@ -1,0 +1,35 @@
+//! Labels, annotations and field managers: what the parts of the platform say to each other on Kubernetes objects.
+
+/// The finalizer of the operator; on Tenants only.
+pub const FINALIZER: &str = "gotrs.io/operator";
+
+/// Field manager of the operator, on everything that it applies.
+pub const OPERATOR_MANAGER: &str = "gotrs-operator";
+/// Field manager of the operator on the status of a Tenant.
+pub const OPERATOR_STATUS_MANAGER: &str = "gotrs-operator-status";
+
+/// On every object of a tenant and on its pods: the slug.
+pub const LABEL_TENANT: &str = "gotrs.io/tenant";
+/// On every object of a tenant and on its pods: the tenant's id, which names its schema and roles.
+pub const LABEL_TENANT_ID: &str = "gotrs.io/tenant-id";
+/// Recommended label: who made the object.
+pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Value of [`LABEL_MANAGED_BY`].
+pub const MANAGED_BY: &str = "gotrs-operator";
+/// Recommended label: what runs.
+pub const LABEL_NAME: &str = "app.kubernetes.io/name";
+/// Value of [`LABEL_NAME`] on a tenant's objects.
+pub const RUNTIME_NAME: &str = "tenant-runtime";
+
+/// Written by the router, rounded down so that it changes seldom: when a request last reached the tenant (RFC 3339).
+/// Setting it to the present wakes a tenant that sleeps.
+pub const ANNOTATION_LAST_ACTIVE: &str = "gotrs.io/last-active";
+/// Written for a runtime that goes to sleep: when it must be awake again for mail and escalations (RFC 3339).
+pub const ANNOTATION_NEXT_DUE: &str = "gotrs.io/next-due";
+/// Changing its value asks for new passwords of the tenant's database roles.
+pub const ANNOTATION_ROTATE_CREDENTIALS: &str = "gotrs.io/rotate-credentials";
+/// W3C trace context of the request that last changed the spec; the operator continues it.
+pub const ANNOTATION_TRACE_PARENT: &str = "gotrs.io/traceparent";
+
+/// Prefix of a tenant's namespace: `tenant-<slug>`.
+pub const NAMESPACE_PREFIX: &str = "tenant-";

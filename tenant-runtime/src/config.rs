@@ -11,6 +11,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::config::{ConfigError, SecretName, required_secret};
 use sqlx::postgres::PgConnectOptions;
 
+use crate::modules::token::RuntimeToken;
+
 /// Settings of the server of one tenant.
 #[derive(Debug, Clone, clap::Args)]
 pub struct RuntimeConfig {
@@ -81,7 +83,7 @@ pub struct RuntimeConfig {
         value_name = "TOKEN"
     )]
     pub runtime_token: Option<SecretString>,
-    /// File that holds the runtime token
+    /// File that holds the runtime token; read again whenever it is needed, since it may be renewed
     #[arg(long, env = "GOTRS_RUNTIME_TOKEN_FILE", value_name = "PATH")]
     pub runtime_token_file: Option<PathBuf>,
     /// Folder for the modules that were loaded last; the runtime starts from it when the control plane is away
@@ -132,7 +134,7 @@ const RUNTIME_TOKEN: SecretName = SecretName {
 pub(crate) struct Secrets {
     pub(crate) database: PgConnectOptions,
     pub(crate) lambda_database: PgConnectOptions,
-    pub(crate) runtime_token: SecretString,
+    pub(crate) runtime_token: RuntimeToken,
 }
 
 impl RuntimeConfig {
@@ -153,6 +155,10 @@ impl RuntimeConfig {
             self.runtime_token.clone(),
             self.runtime_token_file.as_deref(),
         )?;
+        let runtime_token = match (&self.runtime_token, &self.runtime_token_file) {
+            (None, Some(file)) => RuntimeToken::in_file(file.clone(), runtime_token),
+            _ => runtime_token.into(),
+        };
         Ok(Secrets {
             database: connect_options(DATABASE_URL, &database)?,
             lambda_database: connect_options(LAMBDA_DATABASE_URL, &lambda_database)?,

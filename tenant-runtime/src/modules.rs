@@ -6,6 +6,7 @@ pub mod loader;
 pub mod menu;
 pub mod stock;
 pub mod sync;
+pub mod token;
 pub mod watch;
 
 pub use loaded::{LoadedModule, LoadedModules, Modules, Origin};

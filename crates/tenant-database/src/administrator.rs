@@ -55,12 +55,12 @@ impl AdministratorSeed {
 
 impl TenantDatabase {
     /// Makes the first administrator where it is missing: an agent whose login is the address, with full rights on the
-    /// groups users, admin and stats. What exists is never changed: the tenant may have.
+    /// groups users, admin and stats. What exists is never changed: the tenant may have. Answers whether it was made now.
     pub async fn ensure_administrator(
         &self,
         tenant: TenantId,
         seed: &AdministratorSeed,
-    ) -> Result<(), AdministratorError> {
+    ) -> Result<bool, AdministratorError> {
         seed.check()?;
         limited(self.make_administrator(tenant, seed)).await
     }
@@ -69,7 +69,7 @@ impl TenantDatabase {
         &self,
         tenant: TenantId,
         seed: &AdministratorSeed,
-    ) -> Result<(), AdministratorError> {
+    ) -> Result<bool, AdministratorError> {
         let names = TenantNames::of(tenant);
         let mut transaction = self.begin(tenant).await?;
         run(&mut transaction, as_owner(&names))
@@ -82,7 +82,7 @@ impl TenantDatabase {
                 .await
                 .doing("looking for the first administrator")?;
         if made {
-            return Ok(());
+            return Ok(false);
         }
         // `*` is no hash that any version of OTRS accepts; the real one lies in gotrs_credential.
         let created: Option<i32> = sqlx::query_scalar(
@@ -136,7 +136,7 @@ impl TenantDatabase {
             .await
             .doing("remembering that there was a first administrator")?;
         transaction.commit().await.doing("committing")?;
-        Ok(())
+        Ok(created.is_some())
     }
 }
 

@@ -7,9 +7,11 @@ use domain::watch::{Acknowledgement, ModuleReference, WatchEvent};
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 use http::StatusCode;
 use reqwest::{Client, Response, Url};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 use tokio_util::codec::{FramedRead, LinesCodec, LinesCodecError};
 use tokio_util::io::StreamReader;
+
+use crate::modules::token::RuntimeToken;
 
 /// Three heartbeats: after this much silence the connection is taken for dead.
 pub const SILENCE: Duration = Duration::from_secs(45);
@@ -24,7 +26,7 @@ const MAX_LINE: usize = 4 * 1024 * 1024;
 pub struct ControlPlane {
     client: Client,
     base: Url,
-    token: SecretString,
+    token: RuntimeToken,
 }
 
 /// What went wrong between the control plane (or its object store) and this runtime. All of it may pass.
@@ -82,7 +84,7 @@ pub enum WatchError {
 
 impl ControlPlane {
     /// A client for the control plane at `base`, with this tenant's runtime token.
-    pub fn new(base: Url, token: SecretString) -> Result<Self, WatchError> {
+    pub fn new(base: Url, token: RuntimeToken) -> Result<Self, WatchError> {
         let client = Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(SILENCE)
@@ -115,7 +117,7 @@ impl ControlPlane {
         let response = self
             .client
             .get(url)
-            .bearer_auth(self.token.expose_secret())
+            .bearer_auth(self.token.current().expose_secret())
             .send()
             .await
             .map_err(|source| WatchError::Call {
@@ -174,7 +176,7 @@ impl ControlPlane {
         let response = self
             .client
             .post(self.url("v1/runtime/modules/ack")?)
-            .bearer_auth(self.token.expose_secret())
+            .bearer_auth(self.token.current().expose_secret())
             .timeout(CALL_TIMEOUT)
             .json(acknowledgement)
             .send()

@@ -1,0 +1,257 @@
+//! The watches and the loop that reconciles what they tell.
+
+use std::fmt::Debug;
+use std::future::ready;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt as _};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::core::v1::{LimitRange, Namespace, ResourceQuota, Secret, ServiceAccount};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::core::PartialObjectMeta;
+use kube::runtime::controller::{Config, Error as ControllerError};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::{Controller, PredicateConfig, WatchStreamExt as _, reflector};
+use kube::{Api, Client, Resource};
+use tenant_crd::condition::{self, ConditionType};
+use tenant_crd::names;
+use tokio_util::sync::CancellationToken;
+
+use crate::reconcile::{Context, Guarded, after_error, reconcile};
+use crate::seen::Seen;
+
+/// Tenants that are worked on at once. Most of a reconcile is waiting for the API server; the database has a bound of its own.
+const CONCURRENCY: u16 = 32;
+/// Events that come together (a rollout has many) are one reconcile; short beside what people notice.
+const DEBOUNCE: Duration = Duration::from_millis(50);
+
+/// The Tenants of a cluster: a store of all of them, and a stream of those that changed in a way that matters.
+pub fn tenants(
+    client: &Client,
+) -> (
+    Store<Guarded>,
+    impl Stream<Item = Result<Guarded, watcher::Error>> + Send + 'static + use<>,
+) {
+    let (store, writer) = reflector::store();
+    // The guard keeps one object that cannot be read from stopping the watch of all.
+    let api = Api::<Guarded>::all(client.clone());
+    let stream = reflector(
+        writer,
+        watcher(api, watcher::Config::default()).modify(strip),
+    )
+    .touched_objects()
+    .predicate_filter(what_matters, PredicateConfig::default());
+    (store, stream)
+}
+
+/// Who wrote which field is kept by the API server; here it would be most of the memory.
+fn strip<K: Resource>(object: &mut K) {
+    object.meta_mut().managed_fields = None;
+}
+
+/// A number that differs when a change of a Tenant asks for a reconcile. Our own reports do not.
+fn what_matters(object: &Guarded) -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    let metadata = object.meta();
+    metadata.uid.hash(&mut hasher);
+    metadata.generation.hash(&mut hasher);
+    metadata.deletion_timestamp.is_some().hash(&mut hasher);
+    metadata
+        .finalizers
+        .iter()
+        .flatten()
+        .any(|name| name == names::FINALIZER)
+        .hash(&mut hasher);
+    for name in [
+        names::ANNOTATION_LAST_ACTIVE,
+        names::ANNOTATION_NEXT_DUE,
+        names::ANNOTATION_ROTATE_CREDENTIALS,
+    ] {
+        metadata
+            .annotations
+            .as_ref()
+            .and_then(|all| all.get(name))
+            .hash(&mut hasher);
+    }
+    match &object.0 {
+        Err(invalid) => invalid.error.hash(&mut hasher),
+        Ok(tenant) => {
+            for kind in ConditionType::OF_OTHERS {
+                let conditions = tenant.status.as_ref().map(|status| &status.conditions);
+                conditions
+                    .and_then(|all| condition::find(all, kind))
+                    .map(|found| (found.status, &found.message))
+                    .hash(&mut hasher);
+            }
+        }
+    }
+    Some(hasher.finish())
+}
+
+/// Our objects of one kind, as far as a change of one asks for a reconcile of its tenant. Metadata only.
+fn owned<K>(
+    client: &Client,
+    seen: Arc<Seen>,
+) -> impl Stream<Item = Result<PartialObjectMeta<K>, watcher::Error>> + Send + 'static + use<K>
+where
+    K: Resource<DynamicType = ()> + k8s_openapi::Resource + Clone + Debug + Send + Sync + 'static,
+{
+    let kind = <K as k8s_openapi::Resource>::KIND;
+    // How far a rollout is, is in the status, and that does not change the fingerprint.
+    let reports = kind == <Deployment as k8s_openapi::Resource>::KIND;
+    let selector = format!("{}={}", names::LABEL_MANAGED_BY, names::MANAGED_BY);
+    let api = Api::<PartialObjectMeta<K>>::all(client.clone());
+    watcher(api, watcher::Config::default().labels(&selector)).filter_map(move |event| {
+        ready(match event {
+            Ok(Event::Apply(object) | Event::InitApply(object)) => {
+                (seen.saw(kind, object.meta()) || reports).then_some(Ok(object))
+            }
+            Ok(Event::Delete(object)) => {
+                seen.gone(kind, object.meta());
+                Some(Ok(object))
+            }
+            Ok(Event::Init) => {
+                seen.forget_kind(kind);
+                None
+            }
+            Ok(Event::InitDone) => None,
+            Err(error) => Some(Err(error)),
+        })
+    })
+}
+
+/// The Tenants that own an object. By name alone: with the namespace of the object in it, the same tenant would count as
+/// two and be reconciled twice at once.
+fn owners<K: Resource>(object: PartialObjectMeta<K>) -> Vec<ObjectRef<Guarded>> {
+    object
+        .metadata
+        .owner_references
+        .into_iter()
+        .flatten()
+        .filter(|owner| owner.kind == "Tenant" && owner.api_version.starts_with("gotrs.io/"))
+        .map(|owner| ObjectRef::new(&owner.name))
+        .collect()
+}
+
+/// Reconciles until `stopping`; reconciles under way are finished.
+pub async fn run(
+    ctx: Arc<Context>,
+    tenants: impl Stream<Item = Result<Guarded, watcher::Error>> + Send + 'static,
+    stopping: CancellationToken,
+) {
+    let client = &ctx.client;
+    let seen = &ctx.seen;
+    Controller::for_stream(tenants, ctx.tenants.clone())
+        .with_config(Config::default().concurrency(CONCURRENCY).debounce(DEBOUNCE))
+        .watches_stream(owned::<Namespace>(client, Arc::clone(seen)), owners)
+        .watches_stream(owned::<Secret>(client, Arc::clone(seen)), owners)
+        .watches_stream(owned::<ServiceAccount>(client, Arc::clone(seen)), owners)
+        .watches_stream(owned::<ResourceQuota>(client, Arc::clone(seen)), owners)
+        .watches_stream(owned::<LimitRange>(client, Arc::clone(seen)), owners)
+        .watches_stream(owned::<NetworkPolicy>(client, Arc::clone(seen)), owners)
+        .watches_stream(owned::<Deployment>(client, Arc::clone(seen)), owners)
+        .watches_stream(owned::<PodDisruptionBudget>(client, Arc::clone(seen)), owners)
+        .watches_stream(owned::<HorizontalPodAutoscaler>(client, Arc::clone(seen)), owners)
+        .graceful_shutdown_on(stopping.cancelled_owned())
+        .run(
+            reconcile,
+            |object, error, ctx| after_error(&object, error, &ctx),
+            Arc::clone(&ctx),
+        )
+        .for_each(|outcome| {
+            match outcome {
+                // Logged where it happened; a tenant that is gone is no error.
+                Ok(_)
+                | Err(ControllerError::ReconcilerFailed(..) | ControllerError::ObjectNotFound(_)) => {}
+                Err(error) => {
+                    metrics::counter!("operator_errors_total", "reason" => "watch").increment(1);
+                    tracing::warn!(error = %service_kit::Chain(&error), "a watch was interrupted; it begins again");
+                }
+            }
+            ready(())
+        })
+        .await;
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn tenant(
+        generation: i64,
+        annotations: &serde_json::Value,
+        status: &serde_json::Value,
+    ) -> Guarded {
+        serde_json::from_value(json!({
+            "apiVersion": "gotrs.io/v1", "kind": "Tenant",
+            "metadata": {
+                "name": "acme", "uid": "u", "generation": generation, "annotations": annotations,
+            },
+            "spec": {"slug": "acme"},
+            "status": status,
+        }))
+        .unwrap()
+    }
+
+    fn condition(kind: &str, status: &str) -> serde_json::Value {
+        json!({"conditions": [{
+            "type": kind, "status": status, "reason": "R", "message": "",
+            "lastTransitionTime": "2026-01-02T03:04:05Z",
+        }]})
+    }
+
+    #[test]
+    fn our_own_reports_wake_nobody_and_those_of_others_do() {
+        let before = what_matters(&tenant(1, &json!({}), &json!({})));
+        let same = |object: &Guarded| what_matters(object) == before;
+        assert!(same(&tenant(1, &json!({}), &condition("Ready", "True"))));
+        assert!(same(&tenant(
+            1,
+            &json!({"x": "y"}),
+            &json!({"phase": "Active"})
+        )));
+        assert!(!same(&tenant(2, &json!({}), &json!({}))));
+        assert!(!same(&tenant(1, &json!({}), &condition("Routed", "False"))));
+        let woken = json!({"gotrs.io/last-active": "2026-01-02T03:04:05Z"});
+        assert!(!same(&tenant(1, &woken, &json!({}))));
+    }
+
+    #[test]
+    fn an_object_that_cannot_be_read_is_kept_apart() {
+        let object: Guarded = serde_json::from_value(json!({
+            "apiVersion": "gotrs.io/v1", "kind": "Tenant",
+            "metadata": {"name": "acme"}, "spec": {"slug": 7},
+        }))
+        .unwrap();
+        assert!(object.0.is_err());
+        assert!(what_matters(&object).is_some());
+    }
+
+    #[test]
+    fn only_tenants_are_woken_and_without_a_namespace() {
+        let object: PartialObjectMeta<Deployment> = serde_json::from_value(json!({
+            "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
+            "metadata": {
+                "name": "runtime", "namespace": "tenant-acme",
+                "ownerReferences": [
+                    {"apiVersion": "gotrs.io/v1", "kind": "Tenant", "name": "acme", "uid": "u"},
+                    {"apiVersion": "apps/v1", "kind": "Deployment", "name": "other", "uid": "v"},
+                ],
+            },
+        }))
+        .unwrap();
+        let found = owners(object);
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            (found[0].name.as_str(), &found[0].namespace),
+            ("acme", &None)
+        );
+    }
+}

@@ -1,0 +1,429 @@
+//! One reconcile of one tenant: dereference → validate → build → apply → status.
+//!
+//! Level-triggered: it is not told what happened, it looks. Every step is safe to repeat, and the order is such that a kill
+//! between any two leaves nothing that the next one does not repair: walls before passwords, passwords before roles, roles and
+//! tables before the runtimes that need them.
+
+mod apply;
+pub mod build;
+mod database;
+mod delete;
+pub mod secrets;
+pub mod status;
+pub mod validate;
+mod write;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use domain::clock::Clock;
+use http::{HeaderMap, HeaderValue};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use kube::api::{ListParams, Patch, PatchParams};
+use kube::core::DeserializeGuard;
+use kube::runtime::controller::Action;
+use kube::runtime::events::Recorder;
+use kube::runtime::reflector::Store;
+use kube::{Api, Client, ResourceExt as _};
+use serde_json::json;
+use service_kit::{Tasks, telemetry};
+use tenant_crd::names;
+use tenant_crd::v1::Tenant;
+use tokio::sync::Semaphore;
+use tracing::Instrument as _;
+
+use crate::config::ClusterConfig;
+use crate::lease::{Leadership, NotLeading};
+use crate::memory::Memory;
+use crate::reconcile::apply::{ApplyError, find};
+use crate::reconcile::status::{DatabaseFacts, Facts, Rollout};
+use crate::reconcile::validate::{Run, ValidatedTenant, tenant_id, validate};
+use crate::seen::Seen;
+use crate::store::Stores;
+
+/// Without any event a tenant is looked at again after this: for what no watch tells, above all the database.
+const RESYNC: Duration = Duration::from_hours(1);
+/// While runtimes start, their pods are looked at: no watch tells why one does not.
+const ROLLOUT_LOOK: Duration = Duration::from_secs(10);
+/// While a namespace ends.
+const NAMESPACE_LOOK: Duration = Duration::from_secs(2);
+/// Longest reconcile: four steps in a database have two minutes each before they give up by themselves, and an API server that
+/// never answers would keep the tenant for ever.
+const LIMIT: Duration = Duration::from_mins(10);
+
+/// A Tenant, or what could not be read of one.
+pub type Guarded = DeserializeGuard<Tenant>;
+
+/// What every reconcile needs.
+pub struct Context {
+    /// The API server.
+    pub client: Client,
+    /// The cluster.
+    pub cluster: ClusterConfig,
+    /// The databases.
+    pub stores: Stores,
+    /// Steps in databases at once.
+    pub database_permits: Semaphore,
+    /// What the watches saw.
+    pub seen: Arc<Seen>,
+    /// What is remembered of each tenant.
+    pub memory: Memory,
+    /// All tenants.
+    pub tenants: Store<Guarded>,
+    /// Whether we may write.
+    pub leadership: Leadership,
+    /// Writes Events.
+    pub events: Recorder,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// For work that is bound by CPU.
+    pub tasks: Tasks,
+}
+
+/// Why a reconcile did not come to its end; it is tried again after a pause.
+#[derive(Debug, thiserror::Error)]
+pub enum ReconcileError {
+    /// The API server.
+    #[error("the cluster could not be changed")]
+    Apply(#[from] ApplyError),
+    /// The database. It is in the status too.
+    #[error("the database could not be changed")]
+    Store(#[from] crate::store::StoreError),
+    /// Another operator leads.
+    #[error("not leading")]
+    NotLeading(#[from] NotLeading),
+    /// A step that failed, and is in the status.
+    #[error("{0}")]
+    Reported(String),
+}
+
+impl ReconcileError {
+    /// A bounded word for metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Apply(_) => "apply",
+            Self::Store(error) => error.reason,
+            Self::NotLeading(_) => "not_leading",
+            Self::Reported(_) => "reported",
+        }
+    }
+}
+
+/// Brings one tenant a step nearer to what it should be, usually the last one.
+pub async fn reconcile(object: Arc<Guarded>, ctx: Arc<Context>) -> Result<Action, ReconcileError> {
+    let tenant = match &object.0 {
+        Ok(tenant) => tenant,
+        Err(invalid) => {
+            // Only another definition or another author can help; the others go on.
+            tracing::error!(
+                tenant.slug = invalid.metadata.name.as_deref().unwrap_or_default(),
+                error = invalid.error,
+                "a Tenant cannot be read; it waits for a change"
+            );
+            metrics::counter!("operator_errors_total", "reason" => "unreadable").increment(1);
+            return Ok(Action::await_change());
+        }
+    };
+    let span = tracing::info_span!(
+        "reconcile",
+        tenant.slug = %tenant.spec.slug,
+        generation = tenant.metadata.generation,
+    );
+    continue_trace(&span, tenant);
+    let started = std::time::Instant::now();
+    let outcome = tokio::time::timeout(LIMIT, work(tenant, &ctx).instrument(span))
+        .await
+        .unwrap_or_else(|_elapsed| {
+            Err(ReconcileError::Reported(
+                "no answer for ten minutes".to_owned(),
+            ))
+        });
+    metrics::histogram!("operator_reconcile_seconds").record(started.elapsed().as_secs_f64());
+    let word = if outcome.is_ok() { "ok" } else { "error" };
+    metrics::counter!("operator_reconciles_total", "outcome" => word).increment(1);
+    if let Err(ReconcileError::Store(error)) = &outcome
+        && error.is_fenced()
+    {
+        ctx.leadership.resign();
+    }
+    if outcome.is_ok() {
+        ctx.memory.succeeded(&tenant.uid().unwrap_or_default());
+    }
+    outcome
+}
+
+/// What is done after a failure: again, after a pause that grows for this tenant alone.
+pub fn after_error(object: &Guarded, error: &ReconcileError, ctx: &Context) -> Action {
+    let metadata = match &object.0 {
+        Ok(tenant) => &tenant.metadata,
+        Err(invalid) => &invalid.metadata,
+    };
+    let failures = ctx
+        .memory
+        .failed(metadata.uid.as_deref().unwrap_or_default());
+    let pause = crate::backoff::pause(failures, rand::random());
+    metrics::counter!("operator_errors_total", "reason" => error.reason()).increment(1);
+    tracing::warn!(
+        tenant.slug = metadata.name.as_deref().unwrap_or_default(),
+        failures,
+        pause_ms = pause.as_millis(),
+        error = %service_kit::Chain(error),
+        "a reconcile failed; it is tried again"
+    );
+    Action::requeue(pause)
+}
+
+fn continue_trace(span: &tracing::Span, tenant: &Tenant) {
+    let parent = tenant
+        .annotations()
+        .get(names::ANNOTATION_TRACE_PARENT)
+        .and_then(|text| HeaderValue::from_str(text).ok());
+    if let Some(parent) = parent {
+        let mut headers = HeaderMap::new();
+        headers.insert("traceparent", parent);
+        telemetry::continue_trace(span, &headers);
+    }
+}
+
+async fn work(tenant: &Tenant, ctx: &Context) -> Result<Action, ReconcileError> {
+    ctx.leadership.check()?;
+    if tenant.metadata.deletion_timestamp.is_some() {
+        return delete::delete(tenant, ctx).await;
+    }
+    if !tenant
+        .finalizers()
+        .iter()
+        .any(|name| name == names::FINALIZER)
+    {
+        add_finalizer(tenant, ctx).await?;
+    }
+    if let Some(action) = blocked(tenant, ctx).await? {
+        return Ok(action);
+    }
+    let now = ctx.clock.now();
+    let wanted = match validate(tenant, &ctx.cluster, now) {
+        Ok(wanted) => wanted,
+        Err(faults) => {
+            write::report(ctx, tenant, &Facts::Invalid(&faults)).await?;
+            return Ok(Action::await_change());
+        }
+    };
+    bring_in_line(tenant, &wanted, ctx, now).await
+}
+
+async fn bring_in_line(
+    tenant: &Tenant,
+    wanted: &ValidatedTenant,
+    ctx: &Context,
+    now: DateTime<Utc>,
+) -> Result<Action, ReconcileError> {
+    let url = wanted
+        .hosts
+        .first()
+        .map_or_else(String::new, |host| ctx.cluster.public_url(host.as_str()));
+    let Some(store) = ctx.stores.get(&wanted.cluster).cloned() else {
+        // `validate` has compared the names with the configuration that the stores were made from.
+        return Err(ReconcileError::Reported(format!(
+            "the database cluster {} is not connected",
+            wanted.cluster
+        )));
+    };
+    // The seal is not known before the Secret; the surroundings do not need it.
+    let secrets = {
+        let drafts = database::candidate(ctx, wanted, store.as_ref()).await?;
+        let objects = build::build(wanted, &ctx.cluster, &drafts.seal());
+        apply::apply_surroundings(ctx, &objects).await?;
+        database::keep(ctx, wanted, &drafts).await?;
+        drafts
+    };
+    let objects = build::build(wanted, &ctx.cluster, &secrets.seal());
+    let database = match wanted.run {
+        Run::Suspended => DatabaseFacts::Locked,
+        Run::Asleep | Run::Fixed(_) | Run::Automatic { .. } => {
+            database::bring_in_line(ctx, tenant, wanted, store.as_ref(), &secrets).await
+        }
+    };
+    if let DatabaseFacts::Failed(trouble) = &database {
+        let rollout = rollout(ctx, wanted).await?;
+        let failed = trouble.clone();
+        let facts = Facts::Worked {
+            tenant: wanted,
+            url,
+            database,
+            rollout,
+        };
+        write::report(ctx, tenant, &facts).await?;
+        return if failed.is_final {
+            // The same inputs are not tried for ever; a change or the hourly look tries again.
+            Ok(Action::requeue(RESYNC))
+        } else {
+            Err(ReconcileError::Reported(failed.message))
+        };
+    }
+    ctx.leadership.check()?;
+    apply::apply_runtimes(ctx, &objects).await?;
+    let rollout = rollout(ctx, wanted).await?;
+    if wanted.run == Run::Suspended && rollout.as_ref().is_none_or(|rollout| rollout.replicas == 0)
+    {
+        ctx.memory.forget_database(&wanted.uid);
+        ctx.leadership.check()?;
+        store.lock(wanted.id).await?;
+    }
+    let complete = rollout.as_ref().is_some_and(Rollout::is_complete);
+    let facts = Facts::Worked {
+        tenant: wanted,
+        url,
+        database,
+        rollout,
+    };
+    write::report(ctx, tenant, &facts).await?;
+    Ok(next_look(complete, wanted.look_again, now))
+}
+
+/// When to look again if nothing happens.
+fn next_look(complete: bool, look_again: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Action {
+    // Spread, so that tenants that were made together are not looked at together for ever.
+    let mut pause = RESYNC.mul_f64(1.0 + rand::random::<f64>() / 4.0);
+    if !complete {
+        pause = pause.min(ROLLOUT_LOOK);
+    }
+    if let Some(at) = look_again {
+        // At least a second: a clock that is a little behind would look for nothing, again and again.
+        let until = (at - now).to_std().unwrap_or_default();
+        pause = pause.min(until.max(Duration::from_secs(1)));
+    }
+    Action::requeue(pause)
+}
+
+/// What runs now, and where it does not, why.
+async fn rollout(
+    ctx: &Context,
+    wanted: &ValidatedTenant,
+) -> Result<Option<Rollout>, ReconcileError> {
+    let namespace = build::namespace_name(&wanted.slug);
+    let deployments = Api::<Deployment>::namespaced(ctx.client.clone(), &namespace);
+    let Some(deployment) = find(&deployments, "Deployment", build::RUNTIME).await? else {
+        return Ok(None);
+    };
+    let rollout = Rollout::of(&deployment, &[]);
+    if rollout.ready >= rollout.desired {
+        return Ok(Some(rollout));
+    }
+    let few = ListParams::default()
+        .labels(&build::selector_text(&wanted.slug))
+        .limit(20);
+    let pods = Api::<Pod>::namespaced(ctx.client.clone(), &namespace)
+        .list(&few)
+        .await
+        .map_err(|source| ApplyError::Call {
+            doing: "listing",
+            kind: "Pod",
+            name: namespace,
+            source: Box::new(source),
+        })?;
+    Ok(Some(Rollout::of(&deployment, &pods.items)))
+}
+
+async fn add_finalizer(tenant: &Tenant, ctx: &Context) -> Result<(), ReconcileError> {
+    let mut finalizers = tenant.finalizers().to_vec();
+    finalizers.push(names::FINALIZER.to_owned());
+    set_finalizers(tenant, ctx, &finalizers).await
+}
+
+/// With the version that we know: others have finalizers too, and theirs must not be lost.
+async fn set_finalizers(
+    tenant: &Tenant,
+    ctx: &Context,
+    finalizers: &[String],
+) -> Result<(), ReconcileError> {
+    let name = tenant.name_any();
+    let patch = json!({"metadata": {
+        "finalizers": finalizers,
+        "resourceVersion": tenant.metadata.resource_version,
+        "uid": tenant.metadata.uid,
+    }});
+    let outcome = Api::<Tenant>::all(ctx.client.clone())
+        .patch(&name, &PatchParams::default(), &Patch::Merge(patch))
+        .await;
+    match outcome {
+        Ok(_) => Ok(()),
+        // Gone in the meantime: nothing is left to be guarded.
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),
+        Err(source) => Err(ApplyError::Call {
+            doing: "changing the finalizers of",
+            kind: "Tenant",
+            name,
+            source: Box::new(source),
+        }
+        .into()),
+    }
+}
+
+/// Whether somebody else has what this tenant needs; then that is reported and nothing is touched.
+async fn blocked(tenant: &Tenant, ctx: &Context) -> Result<Option<Action>, ReconcileError> {
+    if let Some(other) = older_with_the_same_id(tenant, ctx) {
+        let message = format!(
+            "the Tenant {other} has the same id, and two cannot share a schema: give this one another spec.id"
+        );
+        let facts = Facts::Blocked {
+            reason: "IdTaken",
+            message,
+        };
+        write::report(ctx, tenant, &facts).await?;
+        return Ok(Some(Action::requeue(RESYNC)));
+    }
+    let name = format!("{}{}", names::NAMESPACE_PREFIX, tenant.spec.slug);
+    let namespaces = Api::<Namespace>::all(ctx.client.clone());
+    let Some(namespace) = find(&namespaces, "Namespace", &name).await? else {
+        return Ok(None);
+    };
+    if is_ours(tenant, &namespace) && namespace.metadata.deletion_timestamp.is_none() {
+        return Ok(None);
+    }
+    let (reason, message, pause) = if namespace.metadata.deletion_timestamp.is_some() {
+        (
+            "NamespaceEnding",
+            format!("the namespace {name} is still being deleted"),
+            NAMESPACE_LOOK,
+        )
+    } else {
+        (
+            "NamespaceTaken",
+            format!(
+                "the namespace {name} was not made for this Tenant: delete it or choose another slug"
+            ),
+            RESYNC,
+        )
+    };
+    write::report(ctx, tenant, &Facts::Blocked { reason, message }).await?;
+    Ok(Some(Action::requeue(pause)))
+}
+
+fn is_ours(tenant: &Tenant, namespace: &Namespace) -> bool {
+    let uid = tenant.metadata.uid.as_deref();
+    namespace
+        .owner_references()
+        .iter()
+        .any(|owner| Some(owner.uid.as_str()) == uid)
+}
+
+/// The name of another Tenant with the same id that was there first.
+fn older_with_the_same_id(tenant: &Tenant, ctx: &Context) -> Option<String> {
+    let id = tenant_id(tenant).ok()?;
+    let age = |tenant: &Tenant| {
+        let created = tenant.metadata.creation_timestamp.as_ref();
+        (created.map(|time| time.0), tenant.name_any())
+    };
+    ctx.tenants.state().iter().find_map(|other| {
+        let other = other.0.as_ref().ok()?;
+        (other.metadata.uid != tenant.metadata.uid
+            && tenant_id(other).ok() == Some(id)
+            && age(other) < age(tenant))
+        .then(|| other.name_any())
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,262 @@
+//! A tenant's passwords, schema, roles and tables.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use argon2::Argon2;
+use argon2::password_hash::PasswordHasher as _;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use secrecy::{ExposeSecret as _, SecretString};
+use tenant_crd::v1::{SecretKey, Tenant};
+use tenant_database::{AdministratorSeed, Credentials};
+
+use super::apply::{ApplyError, apply, delete, find};
+use super::build::{self, ADMINISTRATOR, RUNTIME};
+use super::secrets::{RuntimeSecrets, credentials_in, rotation_of};
+use super::status::{DatabaseFacts, Trouble};
+use super::validate::{ValidatedAdministrator, ValidatedTenant};
+use super::{Context, ReconcileError};
+use crate::memory::DatabaseState;
+use crate::store::{StoreError, TenantStore, role_limits};
+
+/// Differences that are kept for people; the rest is in `operator report`.
+const DIFFERENCES_KEPT: usize = 20;
+
+/// The passwords that are or will be the tenant's: those in its Secret, unless there are none or new ones are wanted.
+pub(super) async fn candidate(
+    ctx: &Context,
+    wanted: &ValidatedTenant,
+    store: &dyn TenantStore,
+) -> Result<RuntimeSecrets, ReconcileError> {
+    let existing = find(&secrets_of(ctx, wanted), "Secret", RUNTIME).await?;
+    let credentials = existing
+        .filter(|secret| {
+            wanted.rotation.is_none() || rotation_of(secret) == wanted.rotation.as_deref()
+        })
+        .as_ref()
+        .and_then(credentials_in)
+        .unwrap_or_else(Credentials::generate);
+    Ok(RuntimeSecrets {
+        database_url: store.runtime_url(wanted.id, &credentials),
+        lambda_database_url: store.lambda_url(wanted.id, &credentials),
+        credentials,
+    })
+}
+
+/// Writes the Secret. Before the roles get the passwords: lost ones could not be guessed.
+pub(super) async fn keep(
+    ctx: &Context,
+    wanted: &ValidatedTenant,
+    secrets: &RuntimeSecrets,
+) -> Result<(), ReconcileError> {
+    let secret = build::runtime_secret(wanted, secrets);
+    apply(ctx, &secrets_of(ctx, wanted), &secret).await?;
+    Ok(())
+}
+
+fn secrets_of(ctx: &Context, wanted: &ValidatedTenant) -> Api<Secret> {
+    Api::namespaced(ctx.client.clone(), &build::namespace_name(&wanted.slug))
+}
+
+/// Schema, roles, tables and the first administrator; skipped while a recent look found all as it is wanted now.
+pub(super) async fn bring_in_line(
+    ctx: &Context,
+    tenant: &Tenant,
+    wanted: &ValidatedTenant,
+    store: &dyn TenantStore,
+    secrets: &RuntimeSecrets,
+) -> DatabaseFacts {
+    let inputs = inputs(wanted, secrets);
+    let state = match ctx.memory.database(&wanted.uid, inputs) {
+        Some(state) => state,
+        None => match steps(ctx, tenant, wanted, store, secrets).await {
+            Ok((version, differences)) => {
+                let state = DatabaseState::now(inputs, version, differences);
+                ctx.memory.keep_database(&wanted.uid, state.clone());
+                state
+            }
+            Err(trouble) => {
+                ctx.memory.forget_database(&wanted.uid);
+                return DatabaseFacts::Failed(trouble);
+            }
+        },
+    };
+    DatabaseFacts::Ready {
+        schema_version: state.schema_version,
+        differences: state.differences,
+    }
+}
+
+/// What decides how the database should be; when it differs, the database is looked at again.
+fn inputs(wanted: &ValidatedTenant, secrets: &RuntimeSecrets) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    wanted.id.hash(&mut hasher);
+    wanted.plan.hash(&mut hasher);
+    wanted.run.most().hash(&mut hasher);
+    secrets.seal().as_str().hash(&mut hasher);
+    wanted
+        .administrator
+        .as_ref()
+        .map(|administrator| &administrator.email)
+        .hash(&mut hasher);
+    hasher.finish()
+}
+
+async fn steps(
+    ctx: &Context,
+    tenant: &Tenant,
+    wanted: &ValidatedTenant,
+    store: &dyn TenantStore,
+    secrets: &RuntimeSecrets,
+) -> Result<(i64, Vec<String>), Trouble> {
+    // As many at once as the store has connections; the others wait here and not for a connection.
+    let _permit = ctx.database_permits.acquire().await;
+    let id = wanted.id;
+    let lead = || {
+        ctx.leadership.check().map_err(|error| Trouble {
+            reason: "NotLeading",
+            message: error.to_string(),
+            is_final: false,
+        })
+    };
+    lead()?;
+    store.ensure_schema(id).await.map_err(|error| trouble(ctx, &error))?;
+    lead()?;
+    let limits = role_limits(wanted.plan, wanted.run);
+    store
+        .ensure_roles(id, &secrets.credentials, &limits)
+        .await
+        .map_err(|error| trouble(ctx, &error))?;
+    lead()?;
+    let version = store.migrate(id).await.map_err(|error| trouble(ctx, &error))?;
+    if let Some(administrator) = &wanted.administrator {
+        lead()?;
+        make_administrator(ctx, tenant, wanted, administrator, store).await?;
+    }
+    let mut differences = store.differences(id).await.map_err(|error| trouble(ctx, &error))?;
+    differences.truncate(DIFFERENCES_KEPT);
+    Ok((version, differences))
+}
+
+fn trouble(ctx: &Context, error: &StoreError) -> Trouble {
+    if error.is_fenced() {
+        ctx.leadership.resign();
+    }
+    // What the database said may name things that the tenant's owner must not see: it is in the log only.
+    tracing::warn!(error = %service_kit::Chain(error), "a step in the database failed");
+    Trouble {
+        reason: error.reason,
+        message: error.to_string(),
+        is_final: error.is_final,
+    }
+}
+
+async fn make_administrator(
+    ctx: &Context,
+    tenant: &Tenant,
+    wanted: &ValidatedTenant,
+    administrator: &ValidatedAdministrator,
+    store: &dyn TenantStore,
+) -> Result<(), Trouble> {
+    let failed = |message: String| Trouble {
+        reason: "AdministratorFailed",
+        message,
+        is_final: false,
+    };
+    let seed = |password_hash| AdministratorSeed {
+        email: administrator.email.clone(),
+        organization: wanted.display_name.clone(),
+        password_hash,
+    };
+    if let Some(key) = &administrator.password_hash {
+        let hash = given_hash(ctx, key).await.map_err(failed)?;
+        return store
+            .ensure_administrator(wanted.id, &seed(hash))
+            .await
+            .map(drop)
+            .map_err(|error| trouble(ctx, &error));
+    }
+    let secrets = secrets_of(ctx, wanted);
+    let cluster_failed = |error: ApplyError| {
+        tracing::warn!(error = %service_kit::Chain(&error), "the administrator's Secret failed");
+        failed(
+            "the Secret with the administrator's password could not be read or written".to_owned(),
+        )
+    };
+    let existing = find(&secrets, "Secret", ADMINISTRATOR)
+        .await
+        .map_err(cluster_failed)?;
+    let is_new = existing.is_none();
+    // Once the tenant has worked, a Secret that is gone was taken away on purpose.
+    let was_ready = tenant
+        .status
+        .as_ref()
+        .is_some_and(|status| status.schema_version.is_some());
+    if is_new && was_ready {
+        return Ok(());
+    }
+    let password = existing.as_ref().and_then(password_in).unwrap_or_else(|| {
+        // 64 hexadecimal digits are nobody's favourite password; half of them are enough and fit on a line.
+        Credentials::generate()
+            .runtime
+            .expose_secret()
+            .chars()
+            .take(32)
+            .collect()
+    });
+    let secret = build::administrator_secret(wanted, &administrator.email, &password);
+    apply(ctx, &secrets, &secret)
+        .await
+        .map_err(cluster_failed)?;
+    let hash = ctx
+        .tasks
+        .spawn_blocking("hash a password", move || hash(&password))
+        .await
+        .map_err(|error| failed(error.to_string()))?
+        .map_err(failed)?;
+    let was_made = store
+        .ensure_administrator(wanted.id, &seed(hash))
+        .await
+        .map_err(|error| trouble(ctx, &error))?;
+    if is_new && !was_made {
+        // The schema had an administrator from an earlier life: this password opens nothing.
+        delete(&secrets, "Secret", ADMINISTRATOR)
+            .await
+            .map_err(cluster_failed)?;
+    }
+    Ok(())
+}
+
+fn password_in(secret: &Secret) -> Option<String> {
+    String::from_utf8(secret.data.as_ref()?.get("password")?.0.clone()).ok()
+}
+
+async fn given_hash(ctx: &Context, key: &SecretKey) -> Result<SecretString, String> {
+    let namespace = &ctx.cluster.namespace;
+    let secrets = Api::<Secret>::namespaced(ctx.client.clone(), namespace);
+    let missing = || {
+        format!(
+            "spec.administrator.passwordHash names the entry {} of the Secret {} in {namespace}, which is not there",
+            key.key, key.name
+        )
+    };
+    let secret = find(&secrets, "Secret", &key.name)
+        .await
+        .map_err(|error| error.to_string())?
+        .ok_or_else(missing)?;
+    let bytes = secret
+        .data
+        .as_ref()
+        .and_then(|data| data.get(&key.key))
+        .ok_or_else(missing)?;
+    String::from_utf8(bytes.0.clone())
+        .map(|text| text.trim().to_owned().into())
+        .map_err(|_not_text| missing())
+}
+
+fn hash(password: &str) -> Result<SecretString, String> {
+    Argon2::default()
+        .hash_password(password.as_bytes())
+        .map(|hash| hash.to_string().into())
+        .map_err(|error| format!("hashing the administrator's password failed: {error}"))
+}

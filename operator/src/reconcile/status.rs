@@ -1,0 +1,651 @@
+//! From what was found to what is reported: pure. Writing it is [`write`](super::write)'s part.
+
+use chrono::{DateTime, Utc};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Pod;
+use tenant_crd::condition::{self, Condition, ConditionStatus, ConditionType, Observation};
+use tenant_crd::v1::{Phase, TenantStatus};
+
+use crate::reconcile::build::selector_text;
+use crate::reconcile::validate::{Fault, Run, ValidatedTenant};
+
+/// What the database is like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatabaseFacts {
+    /// Schema, roles and administrator are there.
+    Ready {
+        /// Newest migration.
+        schema_version: i64,
+        /// What is not as it should be, and does not keep the tenant from working.
+        differences: Vec<String>,
+    },
+    /// A step did not succeed.
+    Failed(Trouble),
+    /// Locked; nothing of it was looked at.
+    Locked,
+}
+
+/// Something that did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// One word for programs.
+    pub reason: &'static str,
+    /// For people.
+    pub message: String,
+    /// Whether trying again with the same inputs is in vain.
+    pub is_final: bool,
+}
+
+/// How far the runtimes are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rollout {
+    /// So many should be there.
+    pub desired: i32,
+    /// So many are.
+    pub replicas: i32,
+    /// So many are of the newest kind.
+    pub updated: i32,
+    /// So many answer.
+    pub ready: i32,
+    /// Whether the counts speak of the newest spec.
+    pub is_current: bool,
+    /// The tag of the newest kind.
+    pub version: Option<String>,
+    /// Why no pod can be made, or why the rollout was given up.
+    pub stuck: Option<Trouble>,
+    /// What keeps a pod from starting.
+    pub pod_trouble: Option<Trouble>,
+}
+
+impl Rollout {
+    /// What a Deployment and its pods say.
+    pub fn of(deployment: &Deployment, pods: &[Pod]) -> Self {
+        let status = deployment.status.as_ref();
+        let count = |field: fn(&k8s_openapi::api::apps::v1::DeploymentStatus) -> Option<i32>| {
+            status.and_then(field).unwrap_or_default()
+        };
+        let spec = deployment.spec.as_ref();
+        let stuck = status
+            .and_then(|status| status.conditions.as_ref())
+            .into_iter()
+            .flatten()
+            .find_map(|found| {
+                let reason = match (found.type_.as_str(), found.status.as_str()) {
+                    ("Progressing", "False") => "RolloutFailed",
+                    ("ReplicaFailure", "True") => "PodsRefused",
+                    _ => return None,
+                };
+                Some(Trouble {
+                    reason,
+                    message: found.message.clone().unwrap_or_default(),
+                    is_final: true,
+                })
+            });
+        Self {
+            desired: spec.and_then(|spec| spec.replicas).unwrap_or(1),
+            replicas: count(|status| status.replicas),
+            updated: count(|status| status.updated_replicas),
+            ready: count(|status| status.ready_replicas),
+            is_current: status.and_then(|status| status.observed_generation)
+                >= deployment.metadata.generation,
+            version: spec
+                .and_then(|spec| spec.template.spec.as_ref())
+                .and_then(|pod| pod.containers.first())
+                .and_then(|container| container.image.as_ref())
+                .and_then(|image| image.rsplit_once(':'))
+                .map(|(_, tag)| tag.to_owned()),
+            stuck,
+            pod_trouble: pods.iter().find_map(pod_trouble),
+        }
+    }
+
+    /// Whether nothing is on its way any more.
+    pub fn is_complete(&self) -> bool {
+        self.is_current
+            && self.updated == self.desired
+            && self.replicas == self.desired
+            && self.ready == self.desired
+    }
+}
+
+/// The first reason that a container gives for not running; a restart or two is none.
+fn pod_trouble(pod: &Pod) -> Option<Trouble> {
+    let status = pod.status.as_ref()?;
+    let unschedulable = status.conditions.iter().flatten().find(|condition| {
+        condition.type_ == "PodScheduled" && condition.reason.as_deref() == Some("Unschedulable")
+    });
+    if let Some(condition) = unschedulable {
+        return Some(Trouble {
+            reason: "Unschedulable",
+            message: condition.message.clone().unwrap_or_default(),
+            is_final: false,
+        });
+    }
+    status
+        .container_statuses
+        .iter()
+        .flatten()
+        .find_map(|container| {
+            let waiting = container.state.as_ref()?.waiting.as_ref()?;
+            let reason = match waiting.reason.as_deref()? {
+                "CrashLoopBackOff" => "CrashLoop",
+                "ImagePullBackOff" | "ErrImagePull" | "ErrImageNeverPull" | "InvalidImageName" => {
+                    "ImageMissing"
+                }
+                "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
+                    "ContainerFailed"
+                }
+                _ => return None,
+            };
+            let last_words = container
+                .last_state
+                .as_ref()
+                .and_then(|state| state.terminated.as_ref())
+                .and_then(|ended| ended.message.as_deref())
+                .map(|text| {
+                    text.trim()
+                        .lines()
+                        .next_back()
+                        .unwrap_or_default()
+                        .to_owned()
+                });
+            let mut message = waiting.message.clone().unwrap_or_default();
+            if let Some(words) = last_words {
+                message = format!("{message}; it said: {words}");
+            }
+            Some(Trouble {
+                reason,
+                message: message.chars().take(1000).collect(),
+                is_final: false,
+            })
+        })
+}
+
+/// What was found at the end of one reconcile.
+#[derive(Debug)]
+pub enum Facts<'a> {
+    /// The spec cannot be worked on; what was there before goes on.
+    Invalid(&'a [Fault]),
+    /// Somebody else has what this tenant needs.
+    Blocked {
+        /// One word for programs.
+        reason: &'static str,
+        /// What, and what to do.
+        message: String,
+    },
+    /// Worked on.
+    Worked {
+        /// What should be.
+        tenant: &'a ValidatedTenant,
+        /// Where people reach it.
+        url: String,
+        /// What is in the database.
+        database: DatabaseFacts,
+        /// What runs; `None` when it was not made yet.
+        rollout: Option<Rollout>,
+    },
+    /// On its way out.
+    Deleting {
+        /// What it waits for.
+        message: String,
+    },
+}
+
+/// The operator's part of a status.
+pub fn own_part(status: &TenantStatus) -> TenantStatus {
+    let mut own = status.clone();
+    own.modules = None;
+    own.conditions = ConditionType::OF_OPERATOR
+        .into_iter()
+        .filter_map(|kind| condition::find(&status.conditions, kind).cloned())
+        .collect();
+    own
+}
+
+/// The operator's part of the next status.
+pub fn next(
+    previous: &TenantStatus,
+    facts: &Facts<'_>,
+    generation: Option<i64>,
+    now: DateTime<Utc>,
+) -> TenantStatus {
+    let mut status = own_part(previous);
+    status.observed_generation = generation;
+    let observed = match facts {
+        Facts::Invalid(faults) => {
+            let text: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            status.phase = Some(status.phase.unwrap_or(Phase::Pending));
+            stopped(
+                "InvalidSpec",
+                &format!("{}; what was there before goes on", text.join("; ")),
+            )
+        }
+        Facts::Blocked { reason, message } => {
+            status.phase = Some(status.phase.unwrap_or(Phase::Pending));
+            stopped(reason, message)
+        }
+        Facts::Deleting { message } => {
+            status.phase = Some(Phase::Deleting);
+            status.replicas = Some(0);
+            status.ready_replicas = Some(0);
+            vec![
+                observe(
+                    ConditionType::Ready,
+                    ConditionStatus::False,
+                    "Deleting",
+                    message,
+                ),
+                observe(
+                    ConditionType::Reconciling,
+                    ConditionStatus::True,
+                    "Deleting",
+                    message,
+                ),
+                observe(
+                    ConditionType::Stalled,
+                    ConditionStatus::False,
+                    "Deleting",
+                    "",
+                ),
+            ]
+        }
+        Facts::Worked {
+            tenant,
+            url,
+            database,
+            rollout,
+        } => {
+            status.tenant_id = Some(tenant.id.to_string());
+            status.url = Some(url.clone());
+            status.selector = Some(selector_text(&tenant.slug));
+            let runtime = rollout.clone().unwrap_or_default();
+            status.replicas = Some(runtime.replicas);
+            status.ready_replicas = Some(runtime.ready);
+            if runtime.is_complete() && runtime.version.is_some() {
+                status.runtime_version = runtime.version.clone();
+            }
+            if let DatabaseFacts::Ready { schema_version, .. } = database {
+                status.schema_version = Some(*schema_version);
+                // Passwords are in place when the roles are.
+                status.credentials_rotation = tenant.rotation.clone();
+            }
+            status.phase = Some(next_phase(
+                previous.phase,
+                tenant.run,
+                is_available(tenant.run, database, &runtime),
+            ));
+            work_conditions(tenant.run, database, rollout.as_ref(), &previous.conditions)
+        }
+    };
+    // Conditions that were not observed now stay as they are.
+    let fresh = condition::merge(&previous.conditions, &observed, generation, now);
+    status.conditions = ConditionType::OF_OPERATOR
+        .into_iter()
+        .filter_map(|kind| {
+            condition::find(&fresh, kind)
+                .or_else(|| condition::find(&previous.conditions, kind))
+                .cloned()
+        })
+        .collect();
+    status
+}
+
+/// Where a tenant is in its life. Failure is never a phase: a tenant that was active stays so while its runtimes are
+/// started again, and its conditions say what is wrong.
+pub fn next_phase(previous: Option<Phase>, run: Run, is_available: bool) -> Phase {
+    match (previous, run) {
+        (_, Run::Suspended) => Phase::Suspended,
+        (Some(Phase::Active), _) => Phase::Active,
+        _ if is_available => Phase::Active,
+        _ => Phase::Provisioning,
+    }
+}
+
+fn is_available(run: Run, database: &DatabaseFacts, rollout: &Rollout) -> bool {
+    matches!(database, DatabaseFacts::Ready { .. })
+        && match run {
+            Run::Suspended => false,
+            Run::Asleep => true,
+            Run::Fixed(_) | Run::Automatic { .. } => rollout.ready > 0,
+        }
+}
+
+fn observe(
+    kind: ConditionType,
+    status: ConditionStatus,
+    reason: &'static str,
+    message: &str,
+) -> Observation {
+    Observation {
+        kind,
+        status,
+        reason,
+        message: message.to_owned(),
+    }
+}
+
+fn stopped(reason: &'static str, message: &str) -> Vec<Observation> {
+    vec![
+        observe(
+            ConditionType::Ready,
+            ConditionStatus::False,
+            reason,
+            message,
+        ),
+        observe(
+            ConditionType::Reconciling,
+            ConditionStatus::False,
+            reason,
+            "",
+        ),
+        observe(
+            ConditionType::Stalled,
+            ConditionStatus::True,
+            reason,
+            message,
+        ),
+    ]
+}
+
+fn work_conditions(
+    run: Run,
+    database: &DatabaseFacts,
+    rollout: Option<&Rollout>,
+    all: &[Condition],
+) -> Vec<Observation> {
+    let mut observed = database_conditions(database);
+    let runtime = runtime_condition(run, rollout);
+    let foreign = ConditionType::OF_OTHERS
+        .into_iter()
+        .filter_map(|kind| condition::find(all, kind))
+        .find(|found| found.status == ConditionStatus::False);
+    let not_yet = observed
+        .iter()
+        .chain([&runtime])
+        .find(|one| one.status != ConditionStatus::True);
+    let ready = match (not_yet, foreign) {
+        (Some(one), _) => observe(
+            ConditionType::Ready,
+            ConditionStatus::False,
+            one.reason,
+            &one.message,
+        ),
+        (None, Some(found)) if found.type_ == ConditionType::Routed.as_str() => observe(
+            ConditionType::Ready,
+            ConditionStatus::False,
+            "NotRouted",
+            &found.message,
+        ),
+        (None, Some(found)) => observe(
+            ConditionType::Ready,
+            ConditionStatus::False,
+            "ModulesRefused",
+            &found.message,
+        ),
+        (None, None) => observe(
+            ConditionType::Ready,
+            ConditionStatus::True,
+            runtime.reason,
+            &runtime.message,
+        ),
+    };
+    let stall = stall(run, database, rollout);
+    let (stalled, reconciling) = match stall {
+        Some(trouble) => (
+            observe(
+                ConditionType::Stalled,
+                ConditionStatus::True,
+                trouble.reason,
+                &trouble.message,
+            ),
+            observe(
+                ConditionType::Reconciling,
+                ConditionStatus::False,
+                trouble.reason,
+                "",
+            ),
+        ),
+        None => (
+            observe(
+                ConditionType::Stalled,
+                ConditionStatus::False,
+                "Progressing",
+                "",
+            ),
+            reconciling(run, database, rollout),
+        ),
+    };
+    observed.extend([runtime, ready, reconciling, stalled]);
+    observed
+}
+
+fn database_conditions(database: &DatabaseFacts) -> Vec<Observation> {
+    use ConditionStatus::{False, True, Unknown};
+    let both = |status, reason, message: &str| {
+        [ConditionType::DatabaseReady, ConditionType::SchemaMigrated]
+            .map(|kind| observe(kind, status, reason, message))
+            .to_vec()
+    };
+    match database {
+        DatabaseFacts::Ready {
+            schema_version,
+            differences,
+        } => {
+            let (reason, message) = match differences.as_slice() {
+                [] => ("Ready", String::new()),
+                [first, rest @ ..] => (
+                    "Drifted",
+                    format!(
+                        "{first}{}; `operator report` lists all",
+                        if rest.is_empty() {
+                            String::new()
+                        } else {
+                            format!(" and {} more", rest.len())
+                        }
+                    ),
+                ),
+            };
+            vec![
+                observe(ConditionType::DatabaseReady, True, reason, &message),
+                observe(
+                    ConditionType::SchemaMigrated,
+                    True,
+                    "UpToDate",
+                    &format!("migration {schema_version}"),
+                ),
+            ]
+        }
+        DatabaseFacts::Failed(trouble) if trouble.reason == "MigrationFailed" => vec![
+            observe(ConditionType::DatabaseReady, True, "Ready", ""),
+            observe(
+                ConditionType::SchemaMigrated,
+                False,
+                trouble.reason,
+                &trouble.message,
+            ),
+        ],
+        DatabaseFacts::Failed(trouble) => vec![
+            observe(
+                ConditionType::DatabaseReady,
+                False,
+                trouble.reason,
+                &trouble.message,
+            ),
+            observe(
+                ConditionType::SchemaMigrated,
+                Unknown,
+                "Waiting",
+                "schema and roles come first",
+            ),
+        ],
+        DatabaseFacts::Locked => both(Unknown, "Suspended", "the roles cannot sign in"),
+    }
+}
+
+fn runtime_condition(run: Run, rollout: Option<&Rollout>) -> Observation {
+    const KIND: ConditionType = ConditionType::RuntimeAvailable;
+    match (run, rollout) {
+        (Run::Suspended, _) => observe(
+            KIND,
+            ConditionStatus::False,
+            "Suspended",
+            "stopped by spec.suspended; its data is kept",
+        ),
+        (_, None) => observe(
+            KIND,
+            ConditionStatus::False,
+            "Waiting",
+            "the database comes first",
+        ),
+        (Run::Asleep, Some(_)) => observe(
+            KIND,
+            ConditionStatus::True,
+            "Asleep",
+            "nothing runs; the next request starts a runtime",
+        ),
+        (_, Some(rollout)) if rollout.ready > 0 => observe(
+            KIND,
+            ConditionStatus::True,
+            "Available",
+            &format!("{} of {} runtimes answer", rollout.ready, rollout.desired),
+        ),
+        (_, Some(rollout)) => match rollout.pod_trouble.as_ref().or(rollout.stuck.as_ref()) {
+            Some(trouble) => observe(
+                KIND,
+                ConditionStatus::False,
+                trouble.reason,
+                &trouble.message,
+            ),
+            None => observe(
+                KIND,
+                ConditionStatus::False,
+                "Starting",
+                "no runtime answers yet",
+            ),
+        },
+    }
+}
+
+/// What changes only when somebody acts.
+fn stall(run: Run, database: &DatabaseFacts, rollout: Option<&Rollout>) -> Option<Trouble> {
+    if let DatabaseFacts::Failed(trouble) = database
+        && trouble.is_final
+    {
+        return Some(trouble.clone());
+    }
+    match run {
+        Run::Suspended | Run::Asleep => None,
+        Run::Fixed(_) | Run::Automatic { .. } => rollout?.stuck.clone(),
+    }
+}
+
+fn reconciling(run: Run, database: &DatabaseFacts, rollout: Option<&Rollout>) -> Observation {
+    const KIND: ConditionType = ConditionType::Reconciling;
+    let at_work = |reason, message: &str| observe(KIND, ConditionStatus::True, reason, message);
+    match (database, rollout) {
+        (DatabaseFacts::Failed(trouble), _) => at_work(
+            "Retrying",
+            &format!("{}; it is tried again by itself", trouble.message),
+        ),
+        (_, None) => at_work("Provisioning", "the runtimes are being made"),
+        (_, Some(rollout)) if !rollout.is_complete() => match run {
+            Run::Suspended | Run::Asleep => at_work("Stopping", "the runtimes are being stopped"),
+            Run::Fixed(_) | Run::Automatic { .. } => at_work(
+                "RollingOut",
+                &format!(
+                    "{} of {} runtimes are new, {} answer",
+                    rollout.updated, rollout.desired, rollout.ready
+                ),
+            ),
+        },
+        _ => observe(KIND, ConditionStatus::False, "Done", ""),
+    }
+}
+
+/// Something worth an Event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transition {
+    /// Whether somebody should look.
+    pub is_warning: bool,
+    /// One word.
+    pub reason: String,
+    /// For people.
+    pub note: String,
+}
+
+/// What changed between two statuses, as people want to read it: never the same thing twice, nothing about work that goes as
+/// it should.
+pub fn transitions(before: &TenantStatus, after: &TenantStatus) -> Vec<Transition> {
+    const WATCHED: [ConditionType; 4] = [
+        ConditionType::DatabaseReady,
+        ConditionType::SchemaMigrated,
+        ConditionType::RuntimeAvailable,
+        ConditionType::Stalled,
+    ];
+    /// Reasons of states that every tenant passes through.
+    const ROUTINE: [&str; 6] = [
+        "Waiting",
+        "Starting",
+        "Suspended",
+        "Progressing",
+        "Deleting",
+        "Asleep",
+    ];
+    let mut found = Vec::new();
+    if let Some(phase) = after.phase
+        && before.phase != after.phase
+    {
+        found.push(Transition {
+            is_warning: false,
+            reason: phase.as_str().to_owned(),
+            note: match before.phase {
+                Some(before) => format!("{} after {}", phase.as_str(), before.as_str()),
+                None => "seen for the first time".to_owned(),
+            },
+        });
+    }
+    for kind in WATCHED {
+        let Some(now) = condition::find(&after.conditions, kind) else {
+            continue;
+        };
+        let earlier = condition::find(&before.conditions, kind);
+        if earlier
+            .is_some_and(|earlier| (earlier.status, &earlier.reason) == (now.status, &now.reason))
+        {
+            continue;
+        }
+        let bad = if kind == ConditionType::Stalled {
+            ConditionStatus::True
+        } else {
+            ConditionStatus::False
+        };
+        let was_bad = earlier.is_some_and(|earlier| {
+            earlier.status == bad && !ROUTINE.contains(&earlier.reason.as_str())
+        });
+        if now.status == bad && !ROUTINE.contains(&now.reason.as_str()) {
+            found.push(Transition {
+                is_warning: true,
+                reason: now.reason.clone(),
+                note: now.message.clone(),
+            });
+        } else if was_bad && now.status != bad && now.status != ConditionStatus::Unknown {
+            found.push(Transition {
+                is_warning: false,
+                reason: format!("{}Recovered", kind.as_str()),
+                note: now.message.clone(),
+            });
+        } else if now.reason == "Drifted" {
+            found.push(Transition {
+                is_warning: true,
+                reason: now.reason.clone(),
+                note: now.message.clone(),
+            });
+        }
+    }
+    // Stalled tells what another condition tells too.
+    found.dedup_by(|later, earlier| later.reason == earlier.reason && later.note == earlier.note);
+    found
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,453 @@
+mod fake;
+
+use chrono::TimeDelta;
+use domain::clock::Clock as _;
+use serde_json::json;
+
+use self::fake::{
+    ADMINISTRATOR, BUDGET, Cluster, DEPLOYMENT, NAMESPACE, SECRET, TENANT, UID, entry, tenant,
+};
+use super::*;
+
+#[tokio::test]
+async fn a_new_tenant_is_made_in_an_order_that_leaves_no_gap() {
+    let cluster = Cluster::with(json!({}));
+    cluster.reconcile().await.unwrap();
+    let changes = cluster.world.lock().unwrap().changes.clone();
+    assert_eq!(
+        changes,
+        [
+            "finalizers",
+            "apply namespaces/tenant-acme",
+            "apply networkpolicies/deny-all",
+            "apply networkpolicies/runtime",
+            "apply resourcequotas/runtime",
+            "apply limitranges/runtime",
+            "apply serviceaccounts/runtime",
+            "apply secrets/runtime",
+            "schema",
+            "roles",
+            "migrate",
+            "apply deployments/runtime",
+            "status",
+            "event",
+        ]
+    );
+    assert_eq!(cluster.phase(), "Provisioning");
+    cluster.pods_run();
+    cluster.settle().await;
+    assert_eq!(cluster.phase(), "Active");
+    assert_eq!(
+        cluster.condition("Ready"),
+        ("True".into(), "Available".into())
+    );
+    let found = cluster.object(TENANT).unwrap();
+    assert_eq!(found["status"]["url"], "https://acme.example.com");
+    assert_eq!(found["status"]["tenantId"], UID);
+    assert_eq!(found["status"]["runtimeVersion"], "1.0.0");
+    let secret = cluster.object(SECRET).unwrap();
+    let (runtime, lambda) = cluster.database().passwords.unwrap();
+    assert_eq!(entry(&secret, "runtime-password"), runtime);
+    assert!(entry(&secret, "lambda-database-url").contains(&lambda));
+}
+
+#[tokio::test]
+async fn when_all_is_in_place_nothing_is_written() {
+    let cluster = Cluster::with(json!({}));
+    cluster.settle().await;
+    cluster.pods_run();
+    cluster.settle().await;
+    assert_eq!(cluster.settle().await, Vec::<String>::new());
+    // Also not by an operator that knows nothing, apart from applying what is the same.
+    let events = cluster.world.lock().unwrap().events.len();
+    let restarted = cluster.restarted();
+    let before = cluster.world.lock().unwrap().objects.clone();
+    restarted.reconcile().await.unwrap();
+    assert_eq!(cluster.world.lock().unwrap().objects, before);
+    assert_eq!(cluster.world.lock().unwrap().events.len(), events);
+}
+
+#[tokio::test]
+async fn what_somebody_deletes_or_edits_comes_back() {
+    let cluster = Cluster::with(json!({"plan": "team", "replicas": 2}));
+    cluster.settle().await;
+    cluster.pods_run();
+    cluster.settle().await;
+    let whole = cluster.world.lock().unwrap().objects.clone();
+    let ours: Vec<String> = whole
+        .iter()
+        .filter(|(path, object)| *path != TENANT && object["kind"] != "Namespace")
+        .map(|(path, _)| path.clone())
+        .collect();
+    assert_eq!(ours.len(), 8);
+    for path in &ours {
+        cluster.world.lock().unwrap().objects.remove(path);
+        let changes = cluster.settle().await;
+        assert!(cluster.object(path).is_some(), "{path} did not come back");
+        assert!(
+            changes.iter().any(|change| change.starts_with("apply ")),
+            "{changes:?}"
+        );
+        cluster.pods_run();
+        cluster.settle().await;
+    }
+    cluster.edit(DEPLOYMENT, |deployment| {
+        deployment["spec"]["replicas"] = json!(9)
+    });
+    assert_eq!(cluster.settle().await[0], "apply deployments/runtime");
+    assert_eq!(cluster.object(DEPLOYMENT).unwrap()["spec"]["replicas"], 2);
+    cluster.edit(NAMESPACE, |namespace| {
+        namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] = json!("privileged");
+    });
+    cluster.settle().await;
+    assert_eq!(
+        cluster.object(NAMESPACE).unwrap()["metadata"]["labels"]["pod-security.kubernetes.io/enforce"],
+        "restricted"
+    );
+}
+
+/// Killed after any number of calls, the next operator ends where an undisturbed one does.
+#[tokio::test]
+async fn a_kill_at_any_step_is_repaired_by_the_next_start() {
+    let spec =
+        json!({"plan": "team", "replicas": 2, "administrator": {"email": "ada@acme.example"}});
+    let undisturbed = Cluster::with(spec.clone());
+    undisturbed.reconcile().await.unwrap();
+    let calls = undisturbed.world.lock().unwrap().calls();
+    undisturbed.pods_run();
+    undisturbed.settle().await;
+    let shape = |cluster: &Cluster| {
+        let world = cluster.world.lock().unwrap();
+        let mut objects = world.objects.clone();
+        for object in objects.values_mut() {
+            // Passwords are random, versions count what happened.
+            object["metadata"]
+                .as_object_mut()
+                .unwrap()
+                .retain(|key, _| key != "resourceVersion" && key != "generation");
+            object.as_object_mut().unwrap().remove("data");
+            if let Some(template) = object.pointer_mut("/spec/template/metadata") {
+                template.as_object_mut().unwrap().remove("annotations");
+            }
+            object
+                .as_object_mut()
+                .unwrap()
+                .retain(|key, _| key != "status");
+        }
+        objects
+    };
+    let expected = shape(&undisturbed);
+    assert!(calls > 20, "{calls}");
+    for at in 1..=calls {
+        let cluster = Cluster::with(spec.clone());
+        cluster.world.lock().unwrap().fails_at = Some(at);
+        // An Event that cannot be written fails nothing.
+        let _ = cluster.reconcile().await;
+        let next = cluster.restarted();
+        next.settle().await;
+        next.pods_run();
+        next.settle().await;
+        assert_eq!(shape(&next), expected, "killed at call {at}");
+        assert_eq!(next.phase(), "Active", "killed at call {at}");
+        let database = next.database();
+        assert_eq!(database.schemas.len(), 1, "killed at call {at}");
+        let secret = next.object(SECRET).unwrap();
+        let (runtime, lambda) = database.passwords.unwrap();
+        assert_eq!(
+            entry(&secret, "runtime-password"),
+            runtime,
+            "killed at call {at}"
+        );
+        assert_eq!(
+            entry(&secret, "lambda-password"),
+            lambda,
+            "killed at call {at}"
+        );
+        assert_eq!(database.administrator.as_deref(), Some("ada@acme.example"));
+    }
+}
+
+#[tokio::test]
+async fn no_runtime_starts_before_its_tables() {
+    let cluster = Cluster::with(json!({}));
+    cluster.world.lock().unwrap().database.broken = Some(("RolesFailed", false));
+    cluster.reconcile().await.unwrap_err();
+    assert!(cluster.object(DEPLOYMENT).is_none());
+    assert_eq!(
+        cluster.condition("DatabaseReady"),
+        ("False".into(), "RolesFailed".into())
+    );
+    assert_eq!(cluster.condition("Reconciling").0, "True");
+    // What will not pass by itself is not tried again at once.
+    cluster.world.lock().unwrap().database.broken = Some(("MigrationFailed", true));
+    cluster.reconcile().await.unwrap();
+    assert_eq!(
+        cluster.condition("Stalled"),
+        ("True".into(), "MigrationFailed".into())
+    );
+    cluster.world.lock().unwrap().database.broken = None;
+    cluster.reconcile().await.unwrap();
+    assert!(cluster.object(DEPLOYMENT).is_some());
+}
+
+#[tokio::test]
+async fn a_namespace_of_somebody_else_is_left_alone() {
+    let cluster = Cluster::with(json!({}));
+    cluster.world.lock().unwrap().objects.insert(
+        NAMESPACE.to_owned(),
+        json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "tenant-acme", "uid": "x"}}),
+    );
+    let changes = cluster.settle().await;
+    assert_eq!(changes, ["finalizers", "status", "event", "event"]);
+    assert_eq!(
+        cluster.condition("Stalled"),
+        ("True".into(), "NamespaceTaken".into())
+    );
+    // Deleting the Tenant does not delete it either.
+    cluster.delete_tenant(cluster.clock.now());
+    cluster.settle().await;
+    assert!(cluster.object(TENANT).is_none());
+    assert!(cluster.object(NAMESPACE).unwrap()["metadata"]["deletionTimestamp"].is_null());
+}
+
+#[tokio::test]
+async fn a_suspended_tenant_stops_and_is_locked_once_it_has() {
+    let cluster = Cluster::with(json!({}));
+    cluster.settle().await;
+    cluster.pods_run();
+    cluster.settle().await;
+    cluster.edit(TENANT, |tenant| tenant["spec"]["suspended"] = json!(true));
+    cluster.reconcile().await.unwrap();
+    assert_eq!(cluster.object(DEPLOYMENT).unwrap()["spec"]["replicas"], 0);
+    assert!(
+        !cluster.database().locked,
+        "requests under way are finished first"
+    );
+    cluster.pods_run();
+    cluster.reconcile().await.unwrap();
+    assert!(cluster.database().locked);
+    assert_eq!(cluster.phase(), "Suspended");
+    cluster.edit(TENANT, |tenant| tenant["spec"]["suspended"] = json!(false));
+    cluster.reconcile().await.unwrap();
+    assert!(!cluster.database().locked);
+    assert_eq!(cluster.phase(), "Provisioning");
+    cluster.pods_run();
+    cluster.settle().await;
+    assert_eq!(cluster.phase(), "Active");
+}
+
+#[tokio::test]
+async fn an_idle_tenant_sleeps_and_a_request_wakes_it() {
+    let cluster = Cluster::with(json!({"scaleToZero": {"idleAfter": "30m"}}));
+    cluster.settle().await;
+    cluster.pods_run();
+    cluster.settle().await;
+    assert_eq!(cluster.object(DEPLOYMENT).unwrap()["spec"]["replicas"], 1);
+    cluster.clock.advance(TimeDelta::minutes(31));
+    cluster.settle().await;
+    cluster.pods_run();
+    cluster.settle().await;
+    assert_eq!(cluster.object(DEPLOYMENT).unwrap()["spec"]["replicas"], 0);
+    assert_eq!(cluster.condition("Ready"), ("True".into(), "Asleep".into()));
+    let now = cluster.clock.now().to_rfc3339();
+    cluster.edit(TENANT, |tenant| {
+        tenant["metadata"]["annotations"] = json!({"gotrs.io/last-active": now});
+    });
+    assert_eq!(cluster.settle().await[0], "apply deployments/runtime");
+    assert_eq!(cluster.object(DEPLOYMENT).unwrap()["spec"]["replicas"], 1);
+    assert_eq!(cluster.phase(), "Active");
+}
+
+#[tokio::test]
+async fn new_passwords_are_made_once_for_each_wish() {
+    let cluster = Cluster::with(json!({}));
+    cluster.settle().await;
+    let first = cluster.database().passwords;
+    let seal = |cluster: &Cluster| {
+        cluster.object(DEPLOYMENT).unwrap()["spec"]["template"]["metadata"]["annotations"].clone()
+    };
+    let first_seal = seal(&cluster);
+    cluster.edit(TENANT, |tenant| {
+        tenant["metadata"]["annotations"] = json!({"gotrs.io/rotate-credentials": "2026-01"});
+    });
+    let changes = cluster.settle().await;
+    assert!(changes.contains(&"roles".to_owned()), "{changes:?}");
+    let second = cluster.database().passwords;
+    assert_ne!(first, second);
+    assert_ne!(first_seal, seal(&cluster));
+    assert_eq!(
+        cluster.object(TENANT).unwrap()["status"]["credentialsRotation"],
+        "2026-01"
+    );
+    let restarted = cluster.restarted();
+    restarted.settle().await;
+    assert_eq!(restarted.database().passwords, second);
+}
+
+#[tokio::test]
+async fn deleting_with_retain_stops_locks_and_keeps() {
+    let cluster = Cluster::with(json!({}));
+    cluster.settle().await;
+    cluster.delete_tenant(cluster.clock.now());
+    cluster.reconcile().await.unwrap();
+    assert_eq!(cluster.phase(), "Deleting");
+    assert!(!cluster.database().locked, "the pods are still there");
+    cluster.namespace_ends();
+    let changes = cluster.settle().await;
+    assert_eq!(changes, ["lock", "event", "finalizers"]);
+    assert!(cluster.object(TENANT).is_none());
+    assert_eq!(cluster.database().schemas.len(), 1);
+    assert!(
+        cluster
+            .world
+            .lock()
+            .unwrap()
+            .events
+            .contains(&"DataRetained".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn deleting_with_delete_waits_out_the_grace() {
+    let cluster = Cluster::with(json!({"deletionPolicy": "Delete", "grace": "24h"}));
+    cluster.settle().await;
+    cluster.delete_tenant(cluster.clock.now());
+    cluster.reconcile().await.unwrap();
+    cluster.namespace_ends();
+    cluster.reconcile().await.unwrap();
+    assert!(cluster.database().locked);
+    assert_eq!(cluster.database().schemas.len(), 1);
+    cluster.clock.advance(TimeDelta::hours(23));
+    cluster.reconcile().await.unwrap();
+    assert_eq!(cluster.database().schemas.len(), 1);
+    cluster.clock.advance(TimeDelta::hours(1));
+    cluster.reconcile().await.unwrap();
+    assert!(cluster.database().schemas.is_empty());
+    assert!(cluster.object(TENANT).is_none());
+}
+
+#[tokio::test]
+async fn two_tenants_never_share_a_schema() {
+    let cluster = Cluster::with(json!({}));
+    cluster.settle().await;
+    let mut younger = tenant("acme", "younger", json!({ "id": UID }));
+    younger["metadata"]["name"] = json!("other");
+    younger["spec"]["slug"] = json!("other");
+    younger["metadata"]["creationTimestamp"] = json!("2026-01-02T04:00:00Z");
+    let path = TENANT.replace("acme", "other");
+    cluster
+        .world
+        .lock()
+        .unwrap()
+        .objects
+        .insert(path.clone(), younger);
+    cluster.watch();
+    cluster.world.lock().unwrap().changes.clear();
+    let look = || serde_json::from_value::<Guarded>(cluster.object(&path).unwrap()).unwrap();
+    reconcile(Arc::new(look()), Arc::clone(&cluster.ctx))
+        .await
+        .unwrap();
+    let status = cluster.object(&path).unwrap()["status"].clone();
+    assert!(status.to_string().contains("IdTaken"), "{status}");
+    let changes = cluster.world.lock().unwrap().changes.clone();
+    assert!(
+        !changes
+            .iter()
+            .any(|change| change.starts_with("apply") || change == "roles"),
+        "{changes:?}"
+    );
+    // Nor does the end of the younger one touch the elder's data.
+    cluster.edit(&path, |tenant| {
+        tenant["metadata"]["deletionTimestamp"] = json!("2026-01-02T05:00:00Z");
+        tenant["spec"]["deletionPolicy"] = json!("Delete");
+        tenant["spec"]["grace"] = json!("0s");
+    });
+    cluster.watch();
+    reconcile(Arc::new(look()), Arc::clone(&cluster.ctx))
+        .await
+        .unwrap();
+    assert_eq!(cluster.database().schemas.len(), 1);
+    assert!(!cluster.database().locked);
+}
+
+#[tokio::test]
+async fn whoever_does_not_lead_changes_nothing() {
+    let cluster = Cluster::with(json!({}));
+    let idle = Cluster::around(Arc::clone(&cluster.world), Leadership::none());
+    assert!(matches!(
+        idle.reconcile().await,
+        Err(ReconcileError::NotLeading(_))
+    ));
+    assert_eq!(idle.world.lock().unwrap().calls(), 0);
+}
+
+#[tokio::test]
+async fn a_spec_that_cannot_be_waits_for_its_author() {
+    let cluster = Cluster::with(json!({"hosts": ["other.example.com"]}));
+    let changes = cluster.settle().await;
+    assert_eq!(changes, ["finalizers", "status", "event", "event"]);
+    assert_eq!(
+        cluster.condition("Stalled"),
+        ("True".into(), "InvalidSpec".into())
+    );
+    cluster.edit(TENANT, |tenant| tenant["spec"]["hosts"] = json!([]));
+    cluster.settle().await;
+    assert_eq!(cluster.condition("Stalled").0, "False");
+}
+
+#[tokio::test]
+async fn what_is_not_wanted_any_more_goes() {
+    let cluster = Cluster::with(json!({"plan": "team", "replicas": 2}));
+    cluster.settle().await;
+    assert!(cluster.object(BUDGET).is_some());
+    cluster.edit(TENANT, |tenant| tenant["spec"]["replicas"] = json!(1));
+    let changes = cluster.settle().await;
+    assert!(
+        changes.contains(&"delete poddisruptionbudgets/runtime".to_owned()),
+        "{changes:?}"
+    );
+    assert!(cluster.object(BUDGET).is_none());
+}
+
+#[tokio::test]
+async fn the_first_administrator_gets_a_password_that_opens() {
+    let administrator = json!({"administrator": {"email": "ada@acme.example"}});
+    let cluster = Cluster::with(administrator.clone());
+    cluster.settle().await;
+    let secret = cluster.object(ADMINISTRATOR).unwrap();
+    assert_eq!(entry(&secret, "username"), "ada@acme.example");
+    assert_eq!(entry(&secret, "password").len(), 32);
+    // Taken away on purpose, it does not come back with a password that is not the tenant's.
+    cluster.world.lock().unwrap().objects.remove(ADMINISTRATOR);
+    cluster.restarted().settle().await;
+    assert!(cluster.object(ADMINISTRATOR).is_none());
+    // A schema with a former life has its administrator already.
+    let again = Cluster::with(administrator);
+    again.world.lock().unwrap().database.administrator = Some("eve@acme.example".to_owned());
+    again.settle().await;
+    assert!(again.object(ADMINISTRATOR).is_none());
+    assert_eq!(again.condition("DatabaseReady").0, "True");
+}
+
+#[tokio::test]
+async fn a_hash_that_is_named_and_missing_is_said() {
+    let cluster = Cluster::with(json!({"administrator": {
+        "email": "ada@acme.example", "passwordHash": {"name": "signup", "key": "acme"},
+    }}));
+    cluster.reconcile().await.unwrap_err();
+    assert_eq!(
+        cluster.condition("DatabaseReady"),
+        ("False".into(), "AdministratorFailed".into())
+    );
+    cluster.world.lock().unwrap().objects.insert(
+        "/api/v1/namespaces/gotrs-system/secrets/signup".to_owned(),
+        // "$argon2id$v=19$x"
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "signup"},
+               "data": {"acme": "JGFyZ29uMmlkJHY9MTkkeA=="}}),
+    );
+    cluster.reconcile().await.unwrap();
+    assert_eq!(
+        cluster.database().administrator.as_deref(),
+        Some("ada@acme.example")
+    );
+}

@@ -1,0 +1,539 @@
+//! A cluster and a database in memory: they keep what they are told, log every call in one list, and fail when told to.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use domain::clock::MockClock;
+use domain::id::TenantId;
+use http::{Method, Request, Response, StatusCode};
+use kube::Client;
+use kube::client::Body;
+use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector::{self, store::Writer};
+use kube::runtime::watcher::Event;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde_json::{Value, json};
+use service_kit::Tasks;
+use tenant_database::{AdministratorSeed, Credentials, RoleLimits};
+use tokio::sync::Semaphore;
+
+use crate::config::EXAMPLE;
+use crate::lease::Leadership;
+use crate::memory::Memory;
+use crate::reconcile::{Context, Guarded, ReconcileError, reconcile};
+use crate::seen::Seen;
+use crate::store::{StoreError, Stores, TenantStore};
+
+pub(super) const TENANT: &str = "/apis/gotrs.io/v1/tenants/acme";
+pub(super) const NAMESPACE: &str = "/api/v1/namespaces/tenant-acme";
+pub(super) const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/tenant-acme/deployments/runtime";
+pub(super) const SECRET: &str = "/api/v1/namespaces/tenant-acme/secrets/runtime";
+pub(super) const ADMINISTRATOR: &str = "/api/v1/namespaces/tenant-acme/secrets/administrator";
+pub(super) const BUDGET: &str =
+    "/apis/policy/v1/namespaces/tenant-acme/poddisruptionbudgets/runtime";
+pub(super) const UID: &str = "3b241101-e2bb-4255-8caf-4136c566a962";
+
+/// Everything outside of the operator.
+#[derive(Default)]
+pub(super) struct World {
+    pub(super) objects: BTreeMap<String, Value>,
+    pub(super) events: Vec<String>,
+    pub(super) database: Database,
+    /// Calls that change something, in their order.
+    pub(super) changes: Vec<String>,
+    calls: usize,
+    /// This call and all after it fail.
+    pub(super) fails_at: Option<usize>,
+    version: u64,
+}
+
+/// One tenant's database.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub(super) struct Database {
+    pub(super) schemas: Vec<TenantId>,
+    pub(super) passwords: Option<(String, String)>,
+    pub(super) migrated: bool,
+    pub(super) locked: bool,
+    pub(super) administrator: Option<String>,
+    /// Why each step fails.
+    pub(super) broken: Option<(&'static str, bool)>,
+}
+
+impl World {
+    /// Another call from the operator; whether it gets through.
+    fn call(&mut self, change: Option<String>) -> bool {
+        self.calls += 1;
+        if self.fails_at.is_some_and(|at| self.calls >= at) {
+            return false;
+        }
+        self.changes.extend(change);
+        true
+    }
+
+    pub(super) fn calls(&self) -> usize {
+        self.calls
+    }
+
+    fn next_version(&mut self) -> String {
+        self.version += 1;
+        self.version.to_string()
+    }
+
+    fn answer(
+        &mut self,
+        method: &Method,
+        path: &str,
+        query: &str,
+        body: &Value,
+    ) -> (StatusCode, Value) {
+        let not_found = (
+            StatusCode::NOT_FOUND,
+            json!({
+                "kind": "Status", "apiVersion": "v1", "status": "Failure",
+                "reason": "NotFound", "code": 404, "message": format!("{path} not found"),
+            }),
+        );
+        match *method {
+            Method::GET if path.ends_with("/pods") => (
+                StatusCode::OK,
+                json!({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": []}),
+            ),
+            Method::GET => match self.objects.get(path) {
+                Some(object) => (StatusCode::OK, object.clone()),
+                None => not_found,
+            },
+            Method::POST => {
+                self.events
+                    .push(body["reason"].as_str().unwrap_or_default().to_owned());
+                (StatusCode::CREATED, body.clone())
+            }
+            Method::DELETE => match self.objects.remove(path) {
+                None => not_found,
+                Some(mut object) => {
+                    if path == NAMESPACE {
+                        object["metadata"]["deletionTimestamp"] = json!("2026-01-02T03:04:05Z");
+                        self.objects.insert(path.to_owned(), object.clone());
+                    }
+                    (StatusCode::OK, object)
+                }
+            },
+            Method::PATCH => match path.strip_suffix("/status") {
+                Some(path) => self.apply_status(path, body),
+                None if query.contains("fieldManager") => (StatusCode::OK, self.apply(path, body)),
+                None => match self.merge(path, body) {
+                    Some(object) => (StatusCode::OK, object),
+                    None => not_found,
+                },
+            },
+            _ => panic!("{method} {path} is not what the operator does"),
+        }
+    }
+
+    /// Server-side apply by the one manager that owns everything but the status.
+    fn apply(&mut self, path: &str, wanted: &Value) -> Value {
+        let before = self.objects.get(path).cloned();
+        let mut object = wanted.clone();
+        let metadata = &mut object["metadata"];
+        metadata["uid"] = match &before {
+            Some(before) => before["metadata"]["uid"].clone(),
+            None => json!(format!("uid-of-{path}")),
+        };
+        if let Some(before) = &before {
+            for key in ["resourceVersion", "generation"] {
+                if let Some(value) = before["metadata"].get(key) {
+                    metadata[key] = value.clone();
+                }
+            }
+            if !before["status"].is_null() {
+                object["status"] = before["status"].clone();
+            }
+        }
+        if before.as_ref() != Some(&object) {
+            let generation = object["metadata"]["generation"]
+                .as_i64()
+                .unwrap_or_default()
+                + 1;
+            object["metadata"]["resourceVersion"] = json!(self.next_version());
+            if object.get("spec").is_some() {
+                object["metadata"]["generation"] = json!(generation);
+            }
+        }
+        self.objects.insert(path.to_owned(), object.clone());
+        object
+    }
+
+    fn apply_status(&mut self, path: &str, body: &Value) -> (StatusCode, Value) {
+        let version = self.next_version();
+        let object = self.objects.get_mut(path).unwrap();
+        assert_eq!(body["metadata"]["uid"], object["metadata"]["uid"]);
+        object["metadata"]["resourceVersion"] = json!(version);
+        object["status"] = body["status"].clone();
+        (StatusCode::OK, object.clone())
+    }
+
+    fn merge(&mut self, path: &str, body: &Value) -> Option<Value> {
+        let version = self.next_version();
+        let object = self.objects.get_mut(path)?;
+        assert_eq!(
+            body["metadata"]["resourceVersion"], object["metadata"]["resourceVersion"],
+            "a finalizer is changed in the version that was read"
+        );
+        object["metadata"]["finalizers"] = body["metadata"]["finalizers"].clone();
+        object["metadata"]["resourceVersion"] = json!(version);
+        let gone = object["metadata"]["deletionTimestamp"].is_string()
+            && object["metadata"]["finalizers"] == json!([]);
+        let object = object.clone();
+        if gone {
+            self.objects.remove(path);
+        }
+        Some(object)
+    }
+}
+
+/// `PATCH .../deployments/runtime` as `apply deployments/runtime`.
+fn change(method: &Method, path: &str, query: &str) -> Option<String> {
+    let parts: Vec<&str> = path.rsplit('/').take(2).collect();
+    let short = format!("{}/{}", parts[1], parts[0]);
+    let verb = match *method {
+        Method::GET => return None,
+        Method::POST => return Some("event".to_owned()),
+        Method::DELETE => "delete",
+        _ if path.ends_with("/status") => return Some("status".to_owned()),
+        _ if query.contains("fieldManager") => "apply",
+        _ => return Some("finalizers".to_owned()),
+    };
+    Some(format!("{verb} {short}"))
+}
+
+#[derive(Clone)]
+pub(super) struct Cluster {
+    pub(super) world: Arc<Mutex<World>>,
+    pub(super) clock: MockClock,
+    pub(super) ctx: Arc<Context>,
+    writer: Arc<Mutex<Writer<Guarded>>>,
+}
+
+impl Cluster {
+    /// With the Tenant `acme`, which has these entries in its spec.
+    pub(super) fn with(spec: Value) -> Self {
+        let world = Arc::new(Mutex::new(World::default()));
+        world
+            .lock()
+            .unwrap()
+            .objects
+            .insert(TENANT.to_owned(), tenant("acme", UID, spec));
+        Self::around(world, Leadership::alone())
+    }
+
+    /// The same world seen by an operator that has just started.
+    pub(super) fn restarted(&self) -> Self {
+        self.world.lock().unwrap().fails_at = None;
+        Self::around(Arc::clone(&self.world), Leadership::alone())
+    }
+
+    pub(super) fn around(world: Arc<Mutex<World>>, leadership: Leadership) -> Self {
+        let api = Arc::clone(&world);
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let api = Arc::clone(&api);
+            async move {
+                let (parts, body) = request.into_parts();
+                let bytes = body.collect_bytes().await.unwrap();
+                let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+                let path = parts.uri.path();
+                let query = parts.uri.query().unwrap_or_default();
+                let mut world = api.lock().unwrap();
+                if !world.call(change(&parts.method, path, query)) {
+                    return Err(std::io::Error::other("the connection broke"));
+                }
+                let (status, answer) = world.answer(&parts.method, path, query, &body);
+                Ok(Response::builder()
+                    .status(status)
+                    .body(Body::from(serde_json::to_vec(&answer).unwrap()))
+                    .unwrap())
+            }
+        });
+        let client = Client::new(service, "default");
+        let clock = MockClock::default();
+        let (tenants, writer) = reflector::store();
+        let store: Arc<dyn TenantStore> = Arc::new(Store(Arc::clone(&world)));
+        let ctx = Arc::new(Context {
+            events: Recorder::new(
+                client.clone(),
+                Reporter {
+                    controller: "test".to_owned(),
+                    instance: None,
+                },
+            ),
+            client,
+            cluster: serde_json::from_str(EXAMPLE).unwrap(),
+            stores: Stores::from([("default".to_owned(), store)]),
+            database_permits: Semaphore::new(1),
+            seen: Arc::new(Seen::default()),
+            memory: Memory::default(),
+            tenants,
+            leadership,
+            clock: Arc::new(clock.clone()),
+            tasks: Tasks::new(),
+        });
+        Self {
+            world,
+            clock,
+            ctx,
+            writer: Arc::new(Mutex::new(writer)),
+        }
+    }
+
+    /// One reconcile of what the watches see now.
+    pub(super) async fn reconcile(&self) -> Result<(), ReconcileError> {
+        self.watch();
+        let object = self.object(TENANT).expect("the Tenant is there");
+        let object: Guarded = serde_json::from_value(object).unwrap();
+        reconcile(Arc::new(object), Arc::clone(&self.ctx))
+            .await
+            .map(drop)
+    }
+
+    /// Reconciles until nothing changes any more; answers what was changed.
+    pub(super) async fn settle(&self) -> Vec<String> {
+        self.world.lock().unwrap().changes.clear();
+        for _ in 0..6 {
+            let before = self.world.lock().unwrap().changes.len();
+            if self.object(TENANT).is_none() {
+                break;
+            }
+            self.reconcile().await.unwrap();
+            if self.world.lock().unwrap().changes.len() == before {
+                break;
+            }
+        }
+        self.world.lock().unwrap().changes.clone()
+    }
+
+    /// The watches catch up.
+    pub(super) fn watch(&self) {
+        let world = self.world.lock().unwrap();
+        for kind in [
+            "Namespace",
+            "Secret",
+            "ServiceAccount",
+            "ResourceQuota",
+            "LimitRange",
+            "NetworkPolicy",
+            "Deployment",
+            "PodDisruptionBudget",
+            "HorizontalPodAutoscaler",
+        ] {
+            self.ctx.seen.forget_kind(kind);
+            for object in world
+                .objects
+                .values()
+                .filter(|object| object["kind"] == kind)
+            {
+                let metadata = serde_json::from_value(object["metadata"].clone()).unwrap();
+                self.ctx.seen.saw(kind, &metadata);
+            }
+        }
+        let mut writer = self.writer.lock().unwrap();
+        for object in world
+            .objects
+            .values()
+            .filter(|object| object["kind"] == "Tenant")
+        {
+            let object = serde_json::from_value(object.clone()).unwrap();
+            writer.apply_watcher_event(&Event::Apply(object));
+        }
+    }
+
+    pub(super) fn object(&self, path: &str) -> Option<Value> {
+        self.world.lock().unwrap().objects.get(path).cloned()
+    }
+
+    pub(super) fn edit(&self, path: &str, edit: impl FnOnce(&mut Value)) {
+        let mut world = self.world.lock().unwrap();
+        let version = world.next_version();
+        let object = world.objects.get_mut(path).unwrap();
+        edit(object);
+        object["metadata"]["resourceVersion"] = json!(version);
+        if let Some(generation) = object["metadata"]["generation"].as_i64() {
+            object["metadata"]["generation"] = json!(generation + 1);
+        }
+    }
+
+    /// The cluster's own controllers do their work.
+    pub(super) fn pods_run(&self) {
+        let mut world = self.world.lock().unwrap();
+        if let Some(deployment) = world.objects.get_mut(DEPLOYMENT) {
+            let replicas = deployment["spec"]["replicas"].as_i64().unwrap_or(1);
+            deployment["status"] = json!({
+                "observedGeneration": deployment["metadata"]["generation"],
+                "replicas": replicas, "updatedReplicas": replicas, "readyReplicas": replicas,
+            });
+        }
+    }
+
+    pub(super) fn condition(&self, kind: &str) -> (String, String) {
+        let object = self.object(TENANT).unwrap();
+        let found = object["status"]["conditions"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|found| found["type"] == kind)
+            .cloned()
+            .unwrap_or_default();
+        let word = |key: &str| found[key].as_str().unwrap_or_default().to_owned();
+        (word("status"), word("reason"))
+    }
+
+    pub(super) fn phase(&self) -> String {
+        let object = self.object(TENANT).unwrap();
+        object["status"]["phase"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+
+    pub(super) fn database(&self) -> Database {
+        self.world.lock().unwrap().database.clone()
+    }
+
+    pub(super) fn delete_tenant(&self, at: DateTime<Utc>) {
+        self.edit(TENANT, |tenant| {
+            tenant["metadata"]["deletionTimestamp"] = json!(at.to_rfc3339());
+        });
+    }
+
+    /// The namespace and all in it are gone.
+    pub(super) fn namespace_ends(&self) {
+        self.world
+            .lock()
+            .unwrap()
+            .objects
+            .retain(|path, _| !path.contains("tenant-acme"));
+    }
+}
+
+pub(super) fn tenant(name: &str, uid: &str, spec: Value) -> Value {
+    let mut object = json!({
+        "apiVersion": "gotrs.io/v1", "kind": "Tenant",
+        "metadata": {
+            "name": name, "uid": uid, "generation": 1, "resourceVersion": "1",
+            "creationTimestamp": "2026-01-02T03:00:00Z",
+        },
+        "spec": {"slug": name},
+    });
+    for (key, value) in spec.as_object().unwrap() {
+        object["spec"][key] = value.clone();
+    }
+    object
+}
+
+struct Store(Arc<Mutex<World>>);
+
+impl Store {
+    fn step(&self, name: &str, work: impl FnOnce(&mut Database)) -> Result<(), StoreError> {
+        let mut world = self.0.lock().unwrap();
+        if !world.call(Some(name.to_owned())) {
+            return Err(StoreError::passing(
+                "Broken",
+                std::io::Error::other("the connection broke"),
+            ));
+        }
+        match world.database.broken {
+            Some((reason, false)) => Err(StoreError::passing(reason, std::io::Error::other("no"))),
+            Some((reason, true)) => Err(StoreError::lasting(reason, std::io::Error::other("no"))),
+            None => {
+                work(&mut world.database);
+                Ok(())
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl TenantStore for Store {
+    async fn ensure_schema(&self, tenant: TenantId) -> Result<(), StoreError> {
+        self.step("schema", |database| {
+            if !database.schemas.contains(&tenant) {
+                database.schemas.push(tenant);
+            }
+        })
+    }
+
+    async fn ensure_roles(
+        &self,
+        _: TenantId,
+        credentials: &Credentials,
+        limits: &RoleLimits,
+    ) -> Result<(), StoreError> {
+        assert!(limits.runtime_connections > 0);
+        self.step("roles", |database| {
+            let stored = credentials.expose();
+            database.passwords = Some((stored.runtime_password, stored.lambda_password));
+            database.locked = false;
+        })
+    }
+
+    async fn migrate(&self, _: TenantId) -> Result<i64, StoreError> {
+        self.step("migrate", |database| database.migrated = true)?;
+        Ok(12)
+    }
+
+    async fn ensure_administrator(
+        &self,
+        _: TenantId,
+        seed: &AdministratorSeed,
+    ) -> Result<bool, StoreError> {
+        assert!(seed.password_hash.expose_secret().starts_with("$argon2id$"));
+        let mut made = false;
+        self.step("administrator", |database| {
+            if database.administrator.is_none() {
+                database.administrator = Some(seed.email.clone());
+                made = true;
+            }
+        })?;
+        Ok(made)
+    }
+
+    async fn differences(&self, _: TenantId) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn lock(&self, _: TenantId) -> Result<(), StoreError> {
+        self.step("lock", |database| database.locked = true)
+    }
+
+    async fn remove(&self, tenant: TenantId) -> Result<(), StoreError> {
+        self.step("remove", |database| {
+            database.schemas.retain(|schema| *schema != tenant);
+            *database = Database {
+                schemas: database.schemas.clone(),
+                ..Database::default()
+            };
+        })
+    }
+
+    fn runtime_url(&self, _: TenantId, credentials: &Credentials) -> SecretString {
+        format!(
+            "postgres://runtime:{}@db/t",
+            credentials.runtime.expose_secret()
+        )
+        .into()
+    }
+
+    fn lambda_url(&self, _: TenantId, credentials: &Credentials) -> SecretString {
+        format!(
+            "postgres://lambda:{}@db/t",
+            credentials.lambda.expose_secret()
+        )
+        .into()
+    }
+}
+
+/// The text of an entry of a Secret.
+pub(super) fn entry(secret: &Value, key: &str) -> String {
+    let bytes: HashMap<String, k8s_openapi::ByteString> =
+        serde_json::from_value(secret["data"].clone()).unwrap();
+    String::from_utf8(bytes[key].0.clone()).unwrap()
+}

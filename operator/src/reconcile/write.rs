@@ -1,0 +1,114 @@
+//! Writing what was found: the status where it differs, and an Event for what changed.
+
+use kube::Api;
+use kube::Resource as _;
+use kube::api::{Patch, PatchParams};
+use kube::runtime::events::{Event, EventType};
+use serde_json::json;
+use tenant_crd::names;
+use tenant_crd::v1::{Tenant, TenantStatus};
+
+use super::apply::{ApplyError, find};
+use super::status::{self, Facts, Transition};
+use super::{Context, ReconcileError};
+
+const KIND: &str = "Tenant";
+
+/// Writes the operator's part of the status if it differs from what lies in the cluster, and tells what changed.
+pub(super) async fn report(
+    ctx: &Context,
+    tenant: &Tenant,
+    facts: &Facts<'_>,
+) -> Result<(), ReconcileError> {
+    let now = ctx.clock.now();
+    let generation = tenant.metadata.generation;
+    let none = TenantStatus::default();
+    let known = tenant.status.as_ref().unwrap_or(&none);
+    if status::next(known, facts, generation, now) == status::own_part(known) {
+        return Ok(());
+    }
+    // What the watch last told may be older than what we wrote last: times and Events come from what is there now.
+    let name = tenant.metadata.name.as_deref().unwrap_or_default();
+    let api = Api::<Tenant>::all(ctx.client.clone());
+    let Some(fresh) = find(&api, KIND, name)
+        .await?
+        .filter(|fresh| fresh.metadata.uid == tenant.metadata.uid)
+    else {
+        return Ok(());
+    };
+    let current = fresh.status.as_ref().unwrap_or(&none);
+    let next = status::next(current, facts, generation, now);
+    if next == status::own_part(current) {
+        return Ok(());
+    }
+    ctx.leadership.check()?;
+    let patch = json!({
+        "apiVersion": Tenant::api_version(&()),
+        "kind": Tenant::kind(&()),
+        "metadata": {"name": name, "uid": tenant.metadata.uid},
+        "status": next,
+    });
+    api.patch_status(
+        name,
+        &PatchParams::apply(names::OPERATOR_STATUS_MANAGER).force(),
+        &Patch::Apply(patch),
+    )
+    .await
+    .map_err(|source| ApplyError::Call {
+        doing: "reporting on",
+        kind: KIND,
+        name: name.to_owned(),
+        source: Box::new(source),
+    })?;
+    metrics::counter!("operator_status_writes_total").increment(1);
+    for transition in status::transitions(current, &next) {
+        publish(ctx, tenant, &transition).await;
+    }
+    Ok(())
+}
+
+/// An Event is for people: a reconcile does not fail for want of one.
+pub(super) async fn publish(ctx: &Context, tenant: &Tenant, transition: &Transition) {
+    tracing::info!(
+        tenant.slug = %tenant.spec.slug,
+        reason = transition.reason,
+        warning = transition.is_warning,
+        "{}",
+        transition.note
+    );
+    let event = Event {
+        type_: if transition.is_warning {
+            EventType::Warning
+        } else {
+            EventType::Normal
+        },
+        reason: transition.reason.clone(),
+        note: Some(shorten(&transition.note)),
+        action: "Reconcile".to_owned(),
+        secondary: None,
+    };
+    if let Err(error) = ctx.events.publish(&event, &tenant.object_ref(&())).await {
+        tracing::warn!(%error, tenant.slug = %tenant.spec.slug, "an Event could not be written");
+    }
+}
+
+/// The API server takes notes of at most 1024 bytes.
+fn shorten(note: &str) -> String {
+    const MAX_BYTES: usize = 1000;
+    note.char_indices()
+        .take_while(|(start, letter)| start + letter.len_utf8() <= MAX_BYTES)
+        .map(|(_, letter)| letter)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shorten;
+
+    #[test]
+    fn a_note_is_cut_between_letters() {
+        assert_eq!(shorten("short"), "short");
+        assert_eq!(shorten(&"é".repeat(600)).len(), 1000);
+        assert_eq!(shorten(&"€".repeat(600)).len(), 999);
+    }
+}

@@ -1,0 +1,222 @@
+//! The process: connects, waits for the lease, reconciles, hands over.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use domain::clock::SystemClock;
+use kube::Client;
+use kube::runtime::events::{Recorder, Reporter};
+use secrecy::SecretString;
+use service_kit::config::{ConfigError, SecretName, required_secret};
+use service_kit::internal::{self, PartState, Readiness};
+use service_kit::telemetry::TelemetryGuard;
+use service_kit::{Tasks, http};
+use tenant_database::TenantDatabase;
+use tokio::sync::{Semaphore, oneshot};
+
+use crate::config::ClusterConfig;
+use crate::lease::Candidate;
+use crate::memory::Memory;
+use crate::reconcile::Context;
+use crate::seen::Seen;
+use crate::store::Stores;
+use crate::{controller, metrics};
+
+/// As many steps at once as `TenantDatabase` has connections.
+const DATABASE_WORK: usize = 4;
+const API: &str = "cluster";
+const DATABASE: &str = "database";
+
+/// Settings of `operator run`.
+#[derive(Debug, clap::Args)]
+pub struct RunConfig {
+    /// PostgreSQL in which tenants live, as superuser and not through a pooler; the cluster `default`
+    #[arg(
+        long,
+        env = "GOTRS_DATABASE_URL",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub database_url: Option<SecretString>,
+    /// File that holds the database URL
+    #[arg(long, env = "GOTRS_DATABASE_URL_FILE", value_name = "PATH")]
+    pub database_url_file: Option<PathBuf>,
+    /// What the operator must know of the cluster (JSON); `--help` ends with an example
+    #[arg(long, env = "GOTRS_CLUSTER_CONFIG", value_name = "PATH")]
+    pub cluster_config: PathBuf,
+    /// Address for /livez, /readyz and /metrics
+    #[arg(
+        long,
+        env = "GOTRS_INTERNAL_LISTEN",
+        default_value = "0.0.0.0:9090",
+        value_name = "ADDRESS"
+    )]
+    pub internal_listen: SocketAddr,
+    /// Name of this operator among its replicas, such as its pod's
+    #[arg(
+        long,
+        env = "GOTRS_IDENTITY",
+        default_value = "operator",
+        value_name = "NAME"
+    )]
+    pub identity: String,
+    /// Name of the Lease by which the replicas agree on who works
+    #[arg(
+        long,
+        env = "GOTRS_LEASE",
+        default_value = "gotrs-operator",
+        value_name = "NAME"
+    )]
+    pub lease: String,
+}
+
+const DATABASE_URL: SecretName = SecretName {
+    variable: "GOTRS_DATABASE_URL",
+    flag: "--database-url",
+    example: "postgres://postgres:secret@postgres.databases.svc:5432/tenants",
+};
+
+impl RunConfig {
+    fn database_url(&self) -> Result<SecretString, ConfigError> {
+        required_secret(
+            DATABASE_URL,
+            self.database_url.clone(),
+            self.database_url_file.as_deref(),
+        )
+    }
+}
+
+/// Runs until SIGINT or SIGTERM, or until the lease is lost.
+pub async fn run(config: RunConfig, guard: &TelemetryGuard) -> anyhow::Result<ExitCode> {
+    let cluster = ClusterConfig::read(&config.cluster_config)?;
+    let database_url = config.database_url()?;
+    metrics::describe();
+    let tasks = Tasks::new();
+    let readiness = Readiness::waiting_for(&[API, DATABASE]);
+    http::serve(
+        &tasks,
+        "internal server",
+        http::bind(config.internal_listen).await?,
+        internal::router(readiness.clone(), Some(guard.metrics.clone())),
+    );
+    let client = Client::try_default()
+        .await
+        .context("no cluster: run in a pod, or set KUBECONFIG")?;
+    let version = client
+        .apiserver_version()
+        .await
+        .context("the API server does not answer")?;
+    readiness.set(API, PartState::Ready);
+    let databases = connect(&cluster, &database_url).await?;
+    readiness.set(DATABASE, PartState::Ready);
+    tracing::info!(
+        kubernetes = version.git_version,
+        databases = databases.len(),
+        "connected"
+    );
+
+    // Unique also where two processes were given the same name.
+    let identity = format!("{}-{:08x}", config.identity, rand::random::<u32>());
+    let mut candidate = Candidate::new(
+        client.clone(),
+        &cluster.namespace,
+        &config.lease,
+        identity.clone(),
+        Arc::new(SystemClock),
+    );
+    let leadership = candidate.leadership();
+    let work = tasks.clone();
+    tasks.spawn_service("lease and reconciles", async move {
+        let stopping = work.stopping();
+        ::metrics::gauge!("operator_leading").set(0);
+        // Standing by is being ready: the deployment of a new version must not wait for the old leader to end.
+        if !candidate.acquire(&stopping).await {
+            return Ok(());
+        }
+        ::metrics::gauge!("operator_leading").set(1);
+        let stores = take_over(&databases).await?;
+        let (tenants, changes) = controller::tenants(&client);
+        let ctx = Arc::new(Context {
+            events: Recorder::new(
+                client.clone(),
+                Reporter {
+                    controller: "gotrs.io/operator".to_owned(),
+                    instance: Some(identity),
+                },
+            ),
+            client,
+            cluster,
+            stores,
+            database_permits: Semaphore::new(DATABASE_WORK),
+            seen: Arc::new(Seen::default()),
+            memory: Memory::default(),
+            tenants: tenants.clone(),
+            leadership,
+            clock: Arc::new(SystemClock),
+            tasks: work.clone(),
+        });
+        work.spawn(
+            "tenant census",
+            metrics::count_tenants(tenants, stopping.clone()),
+        );
+        let (finished, done) = oneshot::channel::<()>();
+        let until = stopping.clone();
+        work.spawn_service("reconciles", async move {
+            controller::run(ctx, changes, until).await;
+            // Nobody listens any more when the lease was lost.
+            finished.send(()).ok();
+            Ok(())
+        });
+        candidate
+            .hold(&stopping, async {
+                // An error means that the reconciles have ended too, though not well.
+                done.await.ok();
+            })
+            .await
+    });
+    tasks.run_until_stopped().await
+}
+
+type Databases = Vec<(String, TenantDatabase)>;
+
+async fn connect(cluster: &ClusterConfig, default: &SecretString) -> anyhow::Result<Databases> {
+    let mut urls = vec![("default".to_owned(), default.clone())];
+    for (name, path) in &cluster.databases {
+        let text = std::fs::read_to_string(path).with_context(|| {
+            format!(
+                "reading the URL of the database cluster {name} in {}",
+                path.display()
+            )
+        })?;
+        urls.push((name.clone(), text.trim().to_owned().into()));
+    }
+    let mut databases = Databases::new();
+    for (name, url) in urls {
+        let database = TenantDatabase::connect(&url)
+            .await
+            .with_context(|| format!("connecting to the database cluster {name}"))?;
+        databases.push((name, database));
+    }
+    Ok(databases)
+}
+
+/// Begins a new epoch everywhere: a former leader that wakes up late is refused from now on.
+async fn take_over(databases: &Databases) -> anyhow::Result<Stores> {
+    let mut stores = Stores::new();
+    for (name, database) in databases {
+        database
+            .prepare_server()
+            .await
+            .with_context(|| format!("preparing the database cluster {name}"))?;
+        let (ours, epoch) = database
+            .take_over()
+            .await
+            .with_context(|| format!("taking over the database cluster {name}"))?;
+        tracing::info!(database = name, %epoch, "taken over");
+        stores.insert(name.clone(), Arc::new(ours));
+    }
+    Ok(stores)
+}

@@ -1,0 +1,226 @@
+//! A tenant's place in PostgreSQL, as the reconciler needs it.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use domain::id::TenantId;
+use domain::plan::Plan;
+use secrecy::SecretString;
+use tenant_database::{
+    AdministratorError, AdministratorSeed, Credentials, DatabaseError, MigrateError, RemovalError,
+    RoleLimits, RolesError, SchemaError, TenantDatabase, VerifyError,
+};
+
+use crate::reconcile::validate::Run;
+
+/// Reason of a step that was refused because another operator leads.
+const FENCED: &str = "Fenced";
+
+/// A step in the database that did not succeed.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct StoreError {
+    /// Word for conditions and metrics.
+    pub reason: &'static str,
+    /// For people; what the database said is in the source, for the log.
+    message: String,
+    /// Whether trying again with the same inputs is in vain.
+    pub is_final: bool,
+    #[source]
+    source: Box<dyn Error + Send + Sync>,
+}
+
+impl StoreError {
+    /// A failure that may pass.
+    pub fn passing(reason: &'static str, source: impl Error + Send + Sync + 'static) -> Self {
+        Self {
+            reason,
+            message: source.to_string(),
+            is_final: false,
+            source: Box::new(source),
+        }
+    }
+
+    /// Another operator has begun: this one must stop.
+    pub fn fenced(source: impl Error + Send + Sync + 'static) -> Self {
+        Self::passing(FENCED, source)
+    }
+
+    /// Whether this operator must stop.
+    pub fn is_fenced(&self) -> bool {
+        self.reason == FENCED
+    }
+
+    /// A failure that stays until a person or another version comes.
+    pub fn lasting(reason: &'static str, source: impl Error + Send + Sync + 'static) -> Self {
+        Self {
+            is_final: true,
+            ..Self::passing(reason, source)
+        }
+    }
+}
+
+/// What the reconciler does in a database. Each call is safe to repeat.
+#[async_trait]
+pub trait TenantStore: Send + Sync + 'static {
+    /// The schema and its owner.
+    async fn ensure_schema(&self, tenant: TenantId) -> Result<(), StoreError>;
+    /// The roles that sign in: passwords, limits, rights.
+    async fn ensure_roles(
+        &self,
+        tenant: TenantId,
+        credentials: &Credentials,
+        limits: &RoleLimits,
+    ) -> Result<(), StoreError>;
+    /// Tables and default rows; answers the newest migration.
+    async fn migrate(&self, tenant: TenantId) -> Result<i64, StoreError>;
+    /// The first administrator, where none was made yet; answers whether it was made now.
+    async fn ensure_administrator(
+        &self,
+        tenant: TenantId,
+        seed: &AdministratorSeed,
+    ) -> Result<bool, StoreError>;
+    /// What differs from how it should be, for people.
+    async fn differences(&self, tenant: TenantId) -> Result<Vec<String>, StoreError>;
+    /// Keeps the roles from signing in and ends their connections.
+    async fn lock(&self, tenant: TenantId) -> Result<(), StoreError>;
+    /// Removes schema and roles.
+    async fn remove(&self, tenant: TenantId) -> Result<(), StoreError>;
+    /// Where the runtime role signs in.
+    fn runtime_url(&self, tenant: TenantId, credentials: &Credentials) -> SecretString;
+    /// Where the lambda role signs in.
+    fn lambda_url(&self, tenant: TenantId, credentials: &Credentials) -> SecretString;
+}
+
+#[async_trait]
+impl TenantStore for TenantDatabase {
+    async fn ensure_schema(&self, tenant: TenantId) -> Result<(), StoreError> {
+        Self::ensure_schema(self, tenant)
+            .await
+            .map_err(|error| match error {
+                SchemaError::Database(DatabaseError::Fenced { .. }) => StoreError::fenced(error),
+                SchemaError::ForeignOwner { .. } => StoreError::lasting("SchemaTaken", error),
+                SchemaError::Database(_) => StoreError::passing("SchemaFailed", error),
+            })
+    }
+
+    async fn ensure_roles(
+        &self,
+        tenant: TenantId,
+        credentials: &Credentials,
+        limits: &RoleLimits,
+    ) -> Result<(), StoreError> {
+        Self::ensure_roles(self, tenant, credentials, limits)
+            .await
+            .map_err(roles_error)
+    }
+
+    async fn migrate(&self, tenant: TenantId) -> Result<i64, StoreError> {
+        match Self::migrate(self, tenant).await {
+            Ok(report) => Ok(report.version),
+            Err(error @ MigrateError::Database(DatabaseError::Fenced { .. })) => {
+                Err(StoreError::fenced(error))
+            }
+            Err(
+                error @ (MigrateError::Apply { .. }
+                | MigrateError::Changed { .. }
+                | MigrateError::Newer { .. }),
+            ) => Err(StoreError::lasting("MigrationFailed", error)),
+            Err(error) => Err(StoreError::passing("MigrationFailed", error)),
+        }
+    }
+
+    async fn ensure_administrator(
+        &self,
+        tenant: TenantId,
+        seed: &AdministratorSeed,
+    ) -> Result<bool, StoreError> {
+        Self::ensure_administrator(self, tenant, seed)
+            .await
+            .map_err(|error| match error {
+                AdministratorError::Database(DatabaseError::Fenced { .. }) => {
+                    StoreError::fenced(error)
+                }
+                // Another address or another hash is needed.
+                AdministratorError::EmailLength { .. } | AdministratorError::PasswordFormat => {
+                    StoreError::lasting("AdministratorFailed", error)
+                }
+                AdministratorError::Database(_) => {
+                    StoreError::passing("AdministratorFailed", error)
+                }
+            })
+    }
+
+    async fn differences(&self, tenant: TenantId) -> Result<Vec<String>, StoreError> {
+        match self.verify(tenant).await {
+            Ok(found) => Ok(found.iter().map(ToString::to_string).collect()),
+            Err(error @ VerifyError::Database(DatabaseError::Fenced { .. })) => {
+                Err(StoreError::fenced(error))
+            }
+            Err(error) => Err(StoreError::passing("VerificationFailed", error)),
+        }
+    }
+
+    async fn lock(&self, tenant: TenantId) -> Result<(), StoreError> {
+        self.set_login_enabled(tenant, false)
+            .await
+            .map_err(roles_error)
+    }
+
+    async fn remove(&self, tenant: TenantId) -> Result<(), StoreError> {
+        self.drop_tenant(tenant).await.map_err(|error| match error {
+            RemovalError::Database(DatabaseError::Fenced { .. })
+            | RemovalError::LockOut(RolesError::Database(DatabaseError::Fenced { .. })) => {
+                StoreError::fenced(error)
+            }
+            error => StoreError::passing("RemovalFailed", error),
+        })
+    }
+
+    fn runtime_url(&self, tenant: TenantId, credentials: &Credentials) -> SecretString {
+        Self::runtime_url(self, tenant, credentials)
+    }
+
+    fn lambda_url(&self, tenant: TenantId, credentials: &Credentials) -> SecretString {
+        Self::lambda_url(self, tenant, credentials)
+    }
+}
+
+fn roles_error(error: RolesError) -> StoreError {
+    match error {
+        RolesError::Database(DatabaseError::Fenced { .. }) => StoreError::fenced(error),
+        error => StoreError::passing("RolesFailed", error),
+    }
+}
+
+/// The databases by the name of their cluster.
+pub type Stores = HashMap<String, Arc<dyn TenantStore>>;
+
+/// Connections for every pod that serves, and for the one that a rollout starts before an old one ends.
+pub fn role_limits(plan: Plan, run: Run) -> RoleLimits {
+    let pods = run.most() + 1;
+    let one = RoleLimits::default();
+    RoleLimits {
+        runtime_connections: plan.runtime_connections().saturating_mul(pods),
+        lambda_connections: one.lambda_connections.saturating_mul(pods),
+        ..one
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rollout_finds_connections() {
+        let limits = role_limits(Plan::Team, Run::Fixed(3));
+        assert_eq!(limits.runtime_connections, 40);
+        assert_eq!(limits.lambda_connections, 12);
+        assert_eq!(
+            limits.lambda_statement_timeout,
+            RoleLimits::default().lambda_statement_timeout
+        );
+    }
+}

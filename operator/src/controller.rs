@@ -71,6 +71,7 @@ fn what_matters(object: &Guarded) -> Option<u64> {
         names::ANNOTATION_LAST_ACTIVE,
         names::ANNOTATION_NEXT_DUE,
         names::ANNOTATION_ROTATE_CREDENTIALS,
+        names::ANNOTATION_RETRY_VERSION,
     ] {
         metadata
             .annotations

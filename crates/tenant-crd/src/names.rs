@@ -28,6 +28,8 @@ pub const ANNOTATION_LAST_ACTIVE: &str = "gotrs.io/last-active";
 pub const ANNOTATION_NEXT_DUE: &str = "gotrs.io/next-due";
 /// Changing its value asks for new passwords of the tenant's database roles.
 pub const ANNOTATION_ROTATE_CREDENTIALS: &str = "gotrs.io/rotate-credentials";
+/// Names a version that failed and is to be tried again.
+pub const ANNOTATION_RETRY_VERSION: &str = "gotrs.io/retry-version";
 /// W3C trace context of the request that last changed the spec; the operator continues it.
 pub const ANNOTATION_TRACE_PARENT: &str = "gotrs.io/traceparent";
 

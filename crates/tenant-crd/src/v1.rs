@@ -405,6 +405,9 @@ pub struct TenantStatus {
     /// The version that serves
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime_version: Option<String>,
+    /// The version that did not get ready after another one had served; it is not tried again by itself
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_version: Option<String>,
     /// Runtimes that exist
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i32>,

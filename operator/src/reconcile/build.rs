@@ -91,10 +91,15 @@ pub fn runtime_secret(tenant: &ValidatedTenant, secrets: &RuntimeSecrets) -> Sec
     }
 }
 
-/// The Secret that tells whoever may read it how the first administrator signs in.
+/// The Secret that tells whoever may read it how the first administrator signs in. Given away, not kept: whoever has read it
+/// may delete it, so it does not carry the label of what is repaired.
 pub fn administrator_secret(tenant: &ValidatedTenant, email: &str, password: &str) -> Secret {
+    let mut metadata = metadata(tenant, ADMINISTRATOR);
+    if let Some(labels) = &mut metadata.labels {
+        labels.remove(names::LABEL_MANAGED_BY);
+    }
     Secret {
-        metadata: metadata(tenant, ADMINISTRATOR),
+        metadata,
         // The type that other tools know for a name and a password.
         type_: Some("kubernetes.io/basic-auth".to_owned()),
         data: Some(bytes(

@@ -120,7 +120,10 @@ async fn steps(
         })
     };
     lead()?;
-    store.ensure_schema(id).await.map_err(|error| trouble(ctx, &error))?;
+    store
+        .ensure_schema(id)
+        .await
+        .map_err(|error| trouble(ctx, &error))?;
     lead()?;
     let limits = role_limits(wanted.plan, wanted.run);
     store
@@ -128,12 +131,18 @@ async fn steps(
         .await
         .map_err(|error| trouble(ctx, &error))?;
     lead()?;
-    let version = store.migrate(id).await.map_err(|error| trouble(ctx, &error))?;
+    let version = store
+        .migrate(id)
+        .await
+        .map_err(|error| trouble(ctx, &error))?;
     if let Some(administrator) = &wanted.administrator {
         lead()?;
         make_administrator(ctx, tenant, wanted, administrator, store).await?;
     }
-    let mut differences = store.differences(id).await.map_err(|error| trouble(ctx, &error))?;
+    let mut differences = store
+        .differences(id)
+        .await
+        .map_err(|error| trouble(ctx, &error))?;
     differences.truncate(DIFFERENCES_KEPT);
     Ok((version, differences))
 }

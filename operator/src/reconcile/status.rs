@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use tenant_crd::condition::{self, Condition, ConditionStatus, ConditionType, Observation};
+use tenant_crd::names;
 use tenant_crd::v1::{Phase, TenantStatus};
 
 use crate::reconcile::build::selector_text;
@@ -24,6 +25,9 @@ pub enum DatabaseFacts {
     /// Locked; nothing of it was looked at.
     Locked,
 }
+
+const ROLLOUT_FAILED: &str = "RolloutFailed";
+const UNSCHEDULABLE: &str = "Unschedulable";
 
 /// Something that did not succeed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,7 +75,7 @@ impl Rollout {
             .flatten()
             .find_map(|found| {
                 let reason = match (found.type_.as_str(), found.status.as_str()) {
-                    ("Progressing", "False") => "RolloutFailed",
+                    ("Progressing", "False") => ROLLOUT_FAILED,
                     ("ReplicaFailure", "True") => "PodsRefused",
                     _ => return None,
                 };
@@ -116,7 +120,7 @@ fn pod_trouble(pod: &Pod) -> Option<Trouble> {
     });
     if let Some(condition) = unschedulable {
         return Some(Trouble {
-            reason: "Unschedulable",
+            reason: UNSCHEDULABLE,
             message: condition.message.clone().unwrap_or_default(),
             is_final: false,
         });
@@ -264,6 +268,7 @@ pub fn next(
             if runtime.is_complete() && runtime.version.is_some() {
                 status.runtime_version = runtime.version.clone();
             }
+            status.failed_version = failed_version(previous, tenant, &runtime);
             if let DatabaseFacts::Ready { schema_version, .. } = database {
                 status.schema_version = Some(*schema_version);
                 // Passwords are in place when the roles are.
@@ -274,7 +279,7 @@ pub fn next(
                 tenant.run,
                 is_available(tenant.run, database, &runtime),
             ));
-            work_conditions(tenant.run, database, rollout.as_ref(), &previous.conditions)
+            work_conditions(tenant, database, rollout.as_ref(), &previous.conditions)
         }
     };
     // Conditions that were not observed now stay as they are.
@@ -288,6 +293,35 @@ pub fn next(
         })
         .collect();
     status
+}
+
+/// The version that is not tried again by itself: one that did not get ready although another had served, for as long as it
+/// has not served itself. That no node has room for it says nothing about a version.
+fn failed_version(
+    previous: &TenantStatus,
+    tenant: &ValidatedTenant,
+    rollout: &Rollout,
+) -> Option<String> {
+    let wanted = tenant.version.as_str();
+    let is_stuck = rollout
+        .stuck
+        .as_ref()
+        .is_some_and(|stuck| stuck.reason == ROLLOUT_FAILED);
+    let no_room = rollout
+        .pod_trouble
+        .as_ref()
+        .is_some_and(|trouble| trouble.reason == UNSCHEDULABLE);
+    let is_upgrade = previous
+        .runtime_version
+        .as_deref()
+        .is_some_and(|good| good != wanted);
+    if is_stuck && is_upgrade && !no_room && rollout.version.as_deref() == Some(wanted) {
+        return Some(wanted.to_owned());
+    }
+    previous
+        .failed_version
+        .clone()
+        .filter(|failed| !(rollout.is_complete() && rollout.version.as_ref() == Some(failed)))
 }
 
 /// Where a tenant is in its life. Failure is never a phase: a tenant that was active stays so while its runtimes are
@@ -348,11 +382,12 @@ fn stopped(reason: &'static str, message: &str) -> Vec<Observation> {
 }
 
 fn work_conditions(
-    run: Run,
+    tenant: &ValidatedTenant,
     database: &DatabaseFacts,
     rollout: Option<&Rollout>,
     all: &[Condition],
 ) -> Vec<Observation> {
+    let run = tenant.run;
     let mut observed = database_conditions(database);
     let runtime = runtime_condition(run, rollout);
     let foreign = ConditionType::OF_OTHERS
@@ -389,7 +424,7 @@ fn work_conditions(
             &runtime.message,
         ),
     };
-    let stall = stall(run, database, rollout);
+    let stall = stall(tenant, database, rollout);
     let (stalled, reconciling) = match stall {
         Some(trouble) => (
             observe(
@@ -527,13 +562,28 @@ fn runtime_condition(run: Run, rollout: Option<&Rollout>) -> Observation {
 }
 
 /// What changes only when somebody acts.
-fn stall(run: Run, database: &DatabaseFacts, rollout: Option<&Rollout>) -> Option<Trouble> {
+fn stall(
+    tenant: &ValidatedTenant,
+    database: &DatabaseFacts,
+    rollout: Option<&Rollout>,
+) -> Option<Trouble> {
     if let DatabaseFacts::Failed(trouble) = database
         && trouble.is_final
     {
         return Some(trouble.clone());
     }
-    match run {
+    if let Some(failed) = &tenant.rolled_back_from {
+        let (failed, good) = (failed.as_str(), tenant.version.as_str());
+        return Some(Trouble {
+            reason: "VersionFailed",
+            message: format!(
+                "version {failed} did not get ready, {good} serves; set another spec.version, or annotate {}={failed} to try it again",
+                names::ANNOTATION_RETRY_VERSION
+            ),
+            is_final: true,
+        });
+    }
+    match tenant.run {
         Run::Suspended | Run::Asleep => None,
         Run::Fixed(_) | Run::Automatic { .. } => rollout?.stuck.clone(),
     }

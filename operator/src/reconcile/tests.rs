@@ -237,6 +237,60 @@ async fn a_suspended_tenant_stops_and_is_locked_once_it_has() {
 }
 
 #[tokio::test]
+async fn a_version_that_never_gets_ready_gives_way_to_the_one_before() {
+    let cluster = Cluster::with(json!({"version": "1.0.0"}));
+    cluster.settle().await;
+    cluster.pods_run();
+    cluster.settle().await;
+    let image = |cluster: &Cluster| {
+        cluster.object(DEPLOYMENT).unwrap()["spec"]["template"]["spec"]["containers"][0]["image"]
+            .as_str()
+            .unwrap()
+            .rsplit_once(':')
+            .unwrap()
+            .1
+            .to_owned()
+    };
+    let stick = |cluster: &Cluster| {
+        let generation = cluster.object(DEPLOYMENT).unwrap()["metadata"]["generation"].clone();
+        cluster.edit_status(DEPLOYMENT, json!({
+            "observedGeneration": generation, "replicas": 2, "updatedReplicas": 1, "readyReplicas": 1,
+            "conditions": [{"type": "Progressing", "status": "False", "message": "timed out"}],
+        }));
+    };
+    cluster.edit(TENANT, |tenant| tenant["spec"]["version"] = json!("2.0.0"));
+    cluster.settle().await;
+    assert_eq!(image(&cluster), "2.0.0");
+    stick(&cluster);
+    cluster.settle().await;
+    assert_eq!(image(&cluster), "1.0.0");
+    cluster.pods_run();
+    cluster.settle().await;
+    assert_eq!(
+        cluster.condition("Stalled"),
+        ("True".into(), "VersionFailed".into())
+    );
+    assert_eq!(cluster.condition("Ready").0, "True");
+    assert_eq!(
+        cluster.object(TENANT).unwrap()["status"]["failedVersion"],
+        "2.0.0"
+    );
+    assert_eq!(cluster.settle().await, Vec::<String>::new());
+    // Somebody asks for it again, and now it works.
+    cluster.edit(TENANT, |tenant| {
+        tenant["metadata"]["annotations"] = json!({"gotrs.io/retry-version": "2.0.0"});
+    });
+    cluster.settle().await;
+    assert_eq!(image(&cluster), "2.0.0");
+    cluster.pods_run();
+    cluster.settle().await;
+    let status = cluster.object(TENANT).unwrap()["status"].clone();
+    assert_eq!(status["runtimeVersion"], "2.0.0");
+    assert!(status["failedVersion"].is_null(), "{status}");
+    assert_eq!(cluster.condition("Stalled").0, "False");
+}
+
+#[tokio::test]
 async fn an_idle_tenant_sleeps_and_a_request_wakes_it() {
     let cluster = Cluster::with(json!({"scaleToZero": {"idleAfter": "30m"}}));
     cluster.settle().await;

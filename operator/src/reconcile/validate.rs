@@ -26,8 +26,10 @@ pub struct ValidatedTenant {
     pub display_name: String,
     /// Limits and resources.
     pub plan: Plan,
-    /// Of the runtime.
+    /// Of the runtime: the wanted one, or the last good one when that has failed.
     pub version: ImageTag,
+    /// The wanted version, when it has failed.
+    pub rolled_back_from: Option<ImageTag>,
     /// Whether and how often it runs.
     pub run: Run,
     /// The main host first.
@@ -261,6 +263,13 @@ pub fn validate(
     );
     let version = spec.version.as_ref().unwrap_or(&cluster.runtime.version);
     let version = keep(&mut faults, at("spec.version", version.parse::<ImageTag>()));
+    let good = version
+        .as_ref()
+        .and_then(|wanted| version_to_go_back_to(tenant, wanted));
+    let (version, rolled_back_from) = match good {
+        Some(good) => (Some(good), version),
+        None => (version, None),
+    };
     if tenant.metadata.name.as_deref() != Some(spec.slug.as_str()) {
         faults.push(Fault {
             field: "metadata.name",
@@ -297,6 +306,7 @@ pub fn validate(
                 slug,
                 plan,
                 version,
+                rolled_back_from,
                 run,
                 hosts,
                 cluster: spec.database.cluster.clone(),
@@ -315,6 +325,23 @@ pub fn validate(
         }
         _ => Err(faults),
     }
+}
+
+/// The version that served before, if the wanted one has failed and nobody asks for it again.
+fn version_to_go_back_to(tenant: &Tenant, wanted: &ImageTag) -> Option<ImageTag> {
+    let status = tenant.status.as_ref()?;
+    let retry = tenant
+        .metadata
+        .annotations
+        .as_ref()
+        .and_then(|all| all.get(names::ANNOTATION_RETRY_VERSION));
+    if status.failed_version.as_deref() != Some(wanted.as_str())
+        || retry.map(String::as_str) == Some(wanted.as_str())
+    {
+        return None;
+    }
+    let good: ImageTag = status.runtime_version.as_ref()?.parse().ok()?;
+    (good != *wanted).then_some(good)
 }
 
 /// The grace of a Tenant that is being deleted; `None` when its data stays.

@@ -43,7 +43,9 @@ impl RuntimeToken {
             // One small file in memory, once per connection: not worth another thread.
             match std::fs::read_to_string(file) {
                 Ok(text) if !text.trim().is_empty() => *last = text.trim().to_owned().into(),
-                Ok(_) => tracing::warn!(path = %file.display(), "the file of the runtime token is empty"),
+                Ok(_) => {
+                    tracing::warn!(path = %file.display(), "the file of the runtime token is empty")
+                }
                 Err(error) => {
                     tracing::warn!(%error, path = %file.display(), "the runtime token cannot be read again");
                 }

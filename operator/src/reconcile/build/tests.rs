@@ -18,6 +18,7 @@ fn tenant(plan: Plan, run: Run) -> ValidatedTenant {
         display_name: "Acme & Söhne".to_owned(),
         plan,
         version: "1.4.2".parse::<ImageTag>().unwrap(),
+        rolled_back_from: None,
         run,
         hosts: vec!["acme.example.com".parse().unwrap()],
         cluster: "default".to_owned(),

@@ -17,6 +17,7 @@ fn tenant(run: Run) -> ValidatedTenant {
         display_name: "Acme".to_owned(),
         plan: Plan::Team,
         version: "1.4.2".parse::<ImageTag>().unwrap(),
+        rolled_back_from: None,
         run,
         hosts: Vec::new(),
         cluster: "default".to_owned(),

@@ -361,6 +361,11 @@ impl Cluster {
         }
     }
 
+    /// A controller of the cluster reports.
+    pub(super) fn edit_status(&self, path: &str, status: Value) {
+        self.world.lock().unwrap().objects.get_mut(path).unwrap()["status"] = status;
+    }
+
     /// The cluster's own controllers do their work.
     pub(super) fn pods_run(&self) {
         let mut world = self.world.lock().unwrap();

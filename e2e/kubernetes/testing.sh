@@ -1,9 +1,8 @@
 # What tests on the cluster use. Sourced before each of them.
 # shellcheck shell=bash
 
-kubernetes_folder=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-repository=$(cd "$kubernetes_folder/../.." && pwd)
-export repository
+# shellcheck source-path=SCRIPTDIR source=parts.sh
+source "$(dirname "${BASH_SOURCE[0]}")/parts.sh"
 
 fail() {
   printf 'failed: %s\n' "$*" >&2
@@ -96,6 +95,42 @@ in_pod() {
   local namespace=$1 name=$2
   shift 2
   kubectl --namespace "$namespace" exec "$name" -- /usr/local/bin/busybox "$@"
+}
+
+# postgres_up: a PostgreSQL of this machine for the pods, for as long as the test runs; sets postgres_url (superuser) and
+# defines sql [DATABASE] STATEMENT.
+postgres_up() {
+  local bin data=$GOTRS_TEST_WORK/postgres password
+  bin=$(compgen -G '/usr/lib/postgresql/*/bin' | sort -V | tail -1) || fail "PostgreSQL is missing: apt-get install postgresql"
+  # It refuses to run as root, and its user must get to the folder.
+  mkdir -p "$data"
+  chmod 755 "$(dirname "$GOTRS_TEST_WORK")" "$GOTRS_TEST_WORK"
+  password=$(openssl rand -hex 16)
+  printf '%s' "$password" >"$data/password"
+  chown -R postgres: "$data"
+  setpriv --reuid postgres --regid postgres --clear-groups "$bin/initdb" --pgdata "$data/data" --username postgres \
+    --auth scram-sha-256 --pwfile "$data/password" --encoding UTF8 --no-sync >/dev/null
+  printf 'host all all %s/16 scram-sha-256\nhost all all %s/30 scram-sha-256\n' 10.244.0.0 "$GOTRS_CLUSTER_HOST" >>"$data/data/pg_hba.conf"
+  setpriv --reuid postgres --regid postgres --clear-groups "$bin/postgres" -D "$data/data" -h "$GOTRS_CLUSTER_HOST" -p 5432 \
+    -c unix_socket_directories="$data" -c fsync=off -c max_connections=200 >"$data/log" 2>&1 &
+  # shellcheck disable=SC2064 # the number of now
+  at_end "kill -INT $!; wait $!"
+  postgres_url=postgres://postgres:$password@$GOTRS_CLUSTER_HOST:5432
+  eventually 20 "a PostgreSQL that answers" sql postgres 'SELECT 1'
+}
+sql() { psql --no-psqlrc --quiet --tuples-only --no-align --set ON_ERROR_STOP=1 --command "$2" "$postgres_url/$1"; }
+
+# program_image NAME: the image localhost/gotrs/NAME:test of a program of this tree, as it was built last. The test is skipped
+# where it was not: GOTRS_PROGRAMS names another folder than target/debug.
+program_image() {
+  local program=${GOTRS_PROGRAMS:-$repository/target/debug}/$1
+  if [ ! -x "$program" ]; then
+    echo "skipped: $program is not built (cargo build)"
+    exit 0
+  fi
+  "$kubernetes_folder/image" --name "localhost/gotrs/$1:test" --out "$GOTRS_TEST_WORK/$1.tar" "$program"
+  "$kubernetes_folder/cluster" load "$GOTRS_TEST_WORK/$1.tar"
+  rm "$GOTRS_TEST_WORK/$1.tar"
 }
 
 pod_address() { kubectl --namespace "$1" get pod "$2" --output 'jsonpath={.status.podIP}'; }

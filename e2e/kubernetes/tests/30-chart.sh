@@ -4,8 +4,7 @@ chart=$repository/charts/gotrs-cloud
 [ -d "$chart" ] || fail "there is no $chart"
 
 for kind in servicemonitors podmonitors prometheusrules; do
-  kubectl apply --server-side --filename "$monitoring_definitions/$kind.yaml" >/dev/null
-  kubectl wait --for=condition=Established --timeout=30s "crd/$kind.monitoring.coreos.com" >/dev/null
+  define "$monitoring_definitions/$kind.yaml" "$kind.monitoring.coreos.com"
 done
 scratch_namespace chart
 
@@ -36,3 +35,18 @@ refused 'replicas' wrong --set operator.replicas=0
 refused 'operatr' wrong --set operatr.replicas=2
 refused 'pullPolicy' wrong --set image.pullPolicy=Sometimes
 refused 'clusterRanges' wrong --set 'network.clusterRanges={10.0.0.0}'
+
+# Alerts and dashboards speak of metrics that somebody writes, and an alert's runbook is there.
+metrics=$(grep --no-filename --only-matching --extended-regexp '"[a-z]+(_[a-z]+)+"' --recursive --include='*.rs' \
+  "$repository"/{control-plane,tenant-runtime,operator,crates/service-kit}/src 2>/dev/null | tr -d '"' | sort --unique)
+used=$(grep --no-filename --only-matching --extended-regexp '\b(operator|http|module|modules|router)_[a-z_]+(\{|\[|\))' --recursive \
+  "$chart/templates/monitoring.yaml" "$chart/dashboards" | tr -d '{[)' | sed -E 's/_(count|sum|bucket)$//' | sort --unique)
+[ "$(wc -l <<<"$used")" -ge 5 ] || fail "which metrics are used? $used"
+for metric in $used; do
+  # The operator comes with a branch of its own.
+  if [[ $metric == operator_* ]] && [ ! -d "$repository/operator/src" ]; then continue; fi
+  grep -qx "$metric" <<<"$metrics" || fail "nobody writes the metric $metric"
+done
+for runbook in $(grep --only-matching 'runbookUrl }}/[a-z-]*\.md' "$chart/templates/monitoring.yaml" | sed 's#^.*/##'); do
+  [ -e "$repository/docs/runbooks/$runbook" ] || fail "there is no runbook $runbook"
+done

@@ -38,15 +38,14 @@ helm upgrade platform "$chart" --namespace platform --values "$values" --wait --
 [ "$(jobs)" = "$before" ] || fail "an upgrade that changes nothing made another Job"
 
 # Walls: a pod of the release reaches the database and not the API server; one that is not of the release is not walled in.
-tools_image
 walled() {
   kubectl --namespace platform label pod "$1" --overwrite app.kubernetes.io/name=gotrs-cloud \
     app.kubernetes.io/instance=platform app.kubernetes.io/component=migrate >/dev/null
 }
-tools_pod platform prober sleep 3600
-reach() { in_pod platform prober nc -z -w 1 "$1" "$2"; }
-reach "$GOTRS_CLUSTER_NODE" 6443
+probe_pod platform prober wait
+reach() { probe platform prober connect "$1"; }
+reach "$GOTRS_CLUSTER_NODE:6443"
 walled prober
-walled_off() { ! reach "$GOTRS_CLUSTER_NODE" 6443; }
+walled_off() { ! reach "$GOTRS_CLUSTER_NODE:6443"; }
 eventually 20 "a pod of the release that does not reach the API server" walled_off
-reach "$GOTRS_CLUSTER_HOST" 5432
+reach "$GOTRS_CLUSTER_HOST:5432"

@@ -1,0 +1,172 @@
+# The operator in its pod, with the rights that the chart gives it and nothing else: a Tenant becomes a schema, roles, objects
+# and a runtime that answers, and everything else that may happen to it. The control plane is a stand-in that knows no
+# modules: what a runtime needs to become ready.
+# shellcheck shell=bash disable=SC2154
+chart=$repository/charts/gotrs-cloud
+for program in operator tenant-runtime control-plane; do program_image "$program"; done
+postgres_up
+for database in gotrs_control_plane gotrs_tenants; do sql postgres "CREATE DATABASE $database"; done
+define "$chart/crds/tenants.yaml" tenants.gotrs.io
+
+scratch_namespace platform pod-security.kubernetes.io/enforce=restricted
+kubectl --namespace platform create secret generic control-plane-database --from-literal="url=$postgres_url/gotrs_control_plane" >/dev/null
+kubectl --namespace platform create secret generic tenants-database --from-literal="url=$postgres_url/gotrs_tenants" >/dev/null
+kubectl apply --filename - >/dev/null <<'YAML'
+apiVersion: v1
+kind: Service
+metadata: {name: gotrs-cloud-control-plane, namespace: platform}
+spec:
+  selector: {app: control-plane}
+  ports: [{port: 8080}]
+YAML
+probe_pod platform control-plane 'control-plane 8080'
+kubectl --namespace platform label pod control-plane app.kubernetes.io/name=gotrs-cloud app.kubernetes.io/instance=gotrs-cloud \
+  app.kubernetes.io/component=control-plane >/dev/null
+# What the release's own policies do not know of: its stand-in may be asked.
+kubectl apply --filename - >/dev/null <<'YAML'
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: stand-in, namespace: platform}
+spec:
+  podSelector: {matchLabels: {app: control-plane}}
+  policyTypes: [Ingress]
+  ingress:
+    - from: [{namespaceSelector: {matchLabels: {app.kubernetes.io/managed-by: gotrs-operator}}}]
+YAML
+values=$GOTRS_TEST_WORK/values.yaml
+cat >"$values" <<YAML
+image: {registry: localhost/gotrs, tag: test, pullPolicy: Never}
+baseDomain: example.test
+database:
+  tenants: {existingSecret: tenants-database}
+  controlPlane: {existingSecret: control-plane-database}
+network:
+  clusterRanges: [10.244.0.0/16, 10.96.0.0/16, $GOTRS_CLUSTER_NODE/30]
+  postgres:
+    - {to: {range: $GOTRS_CLUSTER_HOST/32}, port: 5432}
+YAML
+# Tenants before the operator that ends them.
+at_end 'kubectl delete tenants --all --timeout 60s >/dev/null; helm uninstall gotrs-cloud --namespace platform --wait --timeout 60s >/dev/null'
+helm install gotrs-cloud "$chart" --namespace platform --values "$values" --wait --wait-for-jobs --timeout 180s >/dev/null
+
+tenant() { printf 'apiVersion: gotrs.io/v1\nkind: Tenant\nmetadata: {name: %s}\nspec: {slug: %s, %s}\n' "$1" "$1" "${2:-}"; }
+ready() { kubectl wait --for=condition=Ready "tenant/$1" --timeout="${2:-60s}" >/dev/null; }
+field() { kubectl get tenant "$1" --output "jsonpath={$2}"; }
+in_database() { sql gotrs_tenants "$1"; }
+roles() { in_database "SELECT count(*) FROM pg_roles WHERE rolname LIKE '$(schema "$1")\\_%' AND (NOT $2 OR rolcanlogin)"; }
+schema() { printf 't_%s' "$(field "$1" .status.tenantId | tr -d -)"; }
+seconds() { awk -v from="$1" -v to="$EPOCHREALTIME" 'BEGIN { printf "%.1f s", to - from }'; }
+
+# From `kubectl apply` to a helpdesk that answers.
+began=$EPOCHREALTIME
+tenant acme 'plan: team, administrator: {email: you@acme.example}' | kubectl apply --filename - >/dev/null
+ready acme || fail "acme is not ready: $(kubectl describe tenant acme; kubectl --namespace tenant-acme describe pods; kubectl --namespace tenant-acme logs deployment/runtime --tail 20)"
+echo "measured: from apply to Ready in $(seconds "$began")"
+[ "$(field acme .status.phase)" = Active ]
+[ "$(field acme .status.url)" = https://acme.example.test ]
+[ "$(in_database "SELECT count(*) FROM pg_namespace WHERE nspname = '$(schema acme)'")" = 1 ]
+[ "$(roles acme false)" = 3 ]
+[ "$(in_database "SELECT count(*) FROM $(schema acme).users WHERE login = 'you@acme.example'")" = 1 ]
+kubectl --namespace tenant-acme get secret administrator >/dev/null
+runtime=$(kubectl --namespace tenant-acme get pods --output 'jsonpath={.items[0].status.podIP}')
+# The machine is not the router: the tenant's walls hold it off, and the node's own kubelet is let in.
+! curl --silent --max-time 2 "http://$runtime:8080/" >/dev/null || fail "a runtime answers somebody who is not the router"
+
+# Drift: each owned object is back when it was deleted, and as it was when it was edited.
+slowest=0
+for object in $(kubectl --namespace tenant-acme get "secret,serviceaccount,resourcequota,limitrange,networkpolicy,deployment" \
+  --selector app.kubernetes.io/managed-by=gotrs-operator --output name); do
+  uid=$(kubectl --namespace tenant-acme get "$object" --output 'jsonpath={.metadata.uid}')
+  kubectl --namespace tenant-acme delete "$object" --wait=false >/dev/null
+  began=$EPOCHREALTIME
+  another() {
+    local now
+    now=$(kubectl --namespace tenant-acme get "$object" --output 'jsonpath={.metadata.uid}') && [ -n "$now" ] && [ "$now" != "$uid" ]
+  }
+  eventually 10 "$object of acme is back" another
+  slowest=$(awk -v a="$slowest" -v b="$(seconds "$began")" 'BEGIN { print (a + 0 > b + 0) ? a : b }')
+done
+echo "measured: every deleted object back within $slowest"
+ready acme
+kubectl --namespace tenant-acme scale deployment/runtime --replicas=3 >/dev/null
+one_replica() { [ "$(kubectl --namespace tenant-acme get deployment runtime --output 'jsonpath={.spec.replicas}')" = 1 ]; }
+eventually 10 "the number of replicas is the tenant's again" one_replica
+
+# Peace: nothing is written when nothing changes.
+ready acme
+sleep 3
+version() { kubectl get tenants,namespaces,deployments,secrets,networkpolicies --all-namespaces --output json |
+  jq --raw-output '.items[] | select(.kind == "Tenant" or .metadata.labels["app.kubernetes.io/managed-by"] == "gotrs-operator") | .metadata.resourceVersion'; }
+before=$(version)
+sleep 15
+[ "$(version)" = "$before" ] || fail "something was written although nothing changed"
+
+# Suspended: data stays, nobody signs in, nothing runs. And back.
+kubectl patch tenant acme --type merge --patch '{"spec": {"suspended": true}}' >/dev/null
+suspended() { [ "$(field acme .status.phase)" = Suspended ] && [ "$(roles acme true)" = 0 ] && [ -z "$(kubectl --namespace tenant-acme get pods --output name)" ]; }
+eventually 60 "a suspended tenant without pods and sign-ins" suspended
+kubectl patch tenant acme --type merge --patch '{"spec": {"suspended": false}}' >/dev/null
+resumed() { [ "$(field acme .status.phase)" = Active ] && [ "$(roles acme true)" -gt 0 ]; }
+eventually 60 "a resumed tenant" resumed
+ready acme
+
+# Scaling by the subresource, with what belongs to more than one replica.
+kubectl scale tenant/acme --replicas=2 >/dev/null
+two() { [ "$(field acme .status.readyReplicas)" = 2 ] && kubectl --namespace tenant-acme get poddisruptionbudget runtime; }
+eventually 60 "two replicas and a disruption budget" two
+kubectl scale tenant/acme --replicas=1 >/dev/null
+
+# A hostile pod among tenant A's: nothing of tenant B, not the API server, not the database.
+tenant evil | kubectl apply --filename - >/dev/null
+ready evil
+probe_pod tenant-evil hostile wait
+target=$(kubectl --namespace tenant-acme get pods --selector app.kubernetes.io/name=tenant-runtime --output 'jsonpath={.items[0].status.podIP}')
+for address in "$target:8080" "$target:9090" "$GOTRS_CLUSTER_NODE:6443" 10.96.0.1:443 "$GOTRS_CLUSTER_NODE:10250" "$GOTRS_CLUSTER_HOST:5432"; do
+  never 2 "a hostile pod reaches $address" probe tenant-evil hostile connect "$address"
+done
+# Dressed as a runtime it reaches what a runtime reaches: the database's door, behind which it has no password of another.
+kubectl --namespace tenant-evil label pod hostile app.kubernetes.io/name=tenant-runtime gotrs.io/tenant=evil >/dev/null
+eventually 20 "a pod with a runtime's labels reaches PostgreSQL" probe tenant-evil hostile connect "$GOTRS_CLUSTER_HOST:5432"
+for address in "$target:8080" "$GOTRS_CLUSTER_NODE:6443" "$GOTRS_CLUSTER_NODE:10250"; do
+  refused '' probe tenant-evil hostile connect "$address"
+done
+kubectl --namespace tenant-evil delete pod hostile --wait=false >/dev/null
+
+# The leader dies without a word: another goes on.
+leader() { kubectl --namespace platform get lease gotrs-cloud-operator --output 'jsonpath={.spec.holderIdentity}'; }
+old=$(leader)
+kubectl --namespace platform delete pod "${old%-*}" --grace-period=0 --force >/dev/null 2>&1
+began=$EPOCHREALTIME
+tenant late | kubectl apply --filename - >/dev/null
+ready late 90s
+[ "$(leader)" != "$old" ] || fail "the leader that was killed still leads"
+echo "measured: leader killed, next tenant Ready after $(seconds "$began")"
+
+# The end: kept with Retain, taken up again by the same id; dropped with Delete after its grace.
+kept=$(schema late)
+id=$(field late .status.tenantId)
+kubectl delete tenant late --timeout 60s >/dev/null
+refused NotFound kubectl get namespace tenant-late
+[ "$(in_database "SELECT count(*) FROM pg_namespace WHERE nspname = '$kept'")" = 1 ]
+tenant late "id: $id, deletionPolicy: Delete, grace: 0s" | kubectl apply --filename - >/dev/null
+ready late
+[ "$(schema late)" = "$kept" ]
+kubectl delete tenant late --timeout 60s >/dev/null
+[ "$(in_database "SELECT count(*) FROM pg_namespace WHERE nspname = '$kept'")" = 0 ]
+[ "$(in_database "SELECT count(*) FROM pg_roles WHERE rolname LIKE '$kept\\_%'")" = 0 ]
+
+# Uninstalling the platform keeps the definition, the tenants and what serves them; installing it again takes them up.
+helm uninstall gotrs-cloud --namespace platform --wait --timeout 60s >/dev/null
+[ "$(kubectl get tenants --output name | sort | tr '\n' ' ')" = 'tenant.gotrs.io/acme tenant.gotrs.io/evil ' ]
+kubectl --namespace tenant-acme rollout status deployment/runtime --timeout 10s >/dev/null
+helm install gotrs-cloud "$chart" --namespace platform --values "$values" --wait --wait-for-jobs --timeout 180s >/dev/null
+kubectl patch tenant evil --type merge --patch '{"spec": {"displayName": "Evil"}}' >/dev/null
+known() { [ "$(field evil .status.observedGeneration)" = "$(field evil .metadata.generation)" ]; }
+eventually 60 "the operator that was installed again works on the tenants of before" known
+
+# No Event for a reconcile, one for each transition; and nothing that the operator was not allowed to do.
+[ "$(kubectl get events --field-selector involvedObject.kind=Tenant,involvedObject.name=acme --output name | wc -l)" -lt 20 ] ||
+  fail "too many Events: $(kubectl get events)"
+for pod in $(kubectl --namespace platform get pods --selector app.kubernetes.io/component=operator --output name); do
+  ! kubectl --namespace platform logs "$pod" | grep -i forbidden || fail "the operator lacks a right"
+done

@@ -37,8 +37,8 @@ refused 'pullPolicy' wrong --set image.pullPolicy=Sometimes
 refused 'clusterRanges' wrong --set 'network.clusterRanges={10.0.0.0}'
 
 # Alerts and dashboards speak of metrics that somebody writes, and an alert's runbook is there.
-metrics=$(grep --no-filename --only-matching --extended-regexp '"[a-z]+(_[a-z]+)+"' --recursive --include='*.rs' \
-  "$repository"/{control-plane,tenant-runtime,operator,crates/service-kit}/src 2>/dev/null | tr -d '"' | sort --unique)
+metrics=$(find "$repository"/{control-plane,tenant-runtime,operator,crates/service-kit} -name '*.rs' -exec \
+  grep --no-filename --only-matching --extended-regexp '"[a-z]+(_[a-z]+)+"' {} + 2>/dev/null | tr -d '"' | sort --unique || true)
 used=$(grep --no-filename --only-matching --extended-regexp '\b(operator|http|module|modules|router)_[a-z_]+(\{|\[|\))' --recursive \
   "$chart/templates/monitoring.yaml" "$chart/dashboards" | tr -d '{[)' | sed -E 's/_(count|sum|bucket)$//' | sort --unique)
 [ "$(wc -l <<<"$used")" -ge 5 ] || fail "which metrics are used? $used"
@@ -47,6 +47,6 @@ for metric in $used; do
   if [[ $metric == operator_* ]] && [ ! -d "$repository/operator/src" ]; then continue; fi
   grep -qx "$metric" <<<"$metrics" || fail "nobody writes the metric $metric"
 done
-for runbook in $(grep --only-matching 'runbookUrl }}/[a-z-]*\.md' "$chart/templates/monitoring.yaml" | sed 's#^.*/##'); do
+grep --only-matching 'runbookUrl }}/[a-z-]*\.md' "$chart/templates/monitoring.yaml" | sed 's#^.*/##' | while read -r runbook; do
   [ -e "$repository/docs/runbooks/$runbook" ] || fail "there is no runbook $runbook"
 done

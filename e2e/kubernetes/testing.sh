@@ -98,25 +98,34 @@ probe() {
 }
 
 # postgres_up: a PostgreSQL of this machine for the pods, for as long as the test runs; sets postgres_url (superuser) and
-# defines sql [DATABASE] STATEMENT.
+# defines sql DATABASE STATEMENT. postgres_stop and postgres_start are for tests of failures.
 postgres_up() {
-  local bin data=$GOTRS_TEST_WORK/postgres password
-  bin=$(compgen -G '/usr/lib/postgresql/*/bin' | sort -V | tail -1) || fail "PostgreSQL is missing: apt-get install postgresql"
+  local data=$GOTRS_TEST_WORK/postgres password
+  postgres_bin=$(compgen -G '/usr/lib/postgresql/*/bin' | sort -V | tail -1) || fail "PostgreSQL is missing: apt-get install postgresql"
   # It refuses to run as root, and its user must get to the folder.
   mkdir -p "$data"
   chmod 755 "$(dirname "$GOTRS_TEST_WORK")" "$GOTRS_TEST_WORK"
   password=$(openssl rand -hex 16)
   printf '%s' "$password" >"$data/password"
   chown -R postgres: "$data"
-  setpriv --reuid postgres --regid postgres --clear-groups "$bin/initdb" --pgdata "$data/data" --username postgres \
+  setpriv --reuid postgres --regid postgres --clear-groups "$postgres_bin/initdb" --pgdata "$data/data" --username postgres \
     --auth scram-sha-256 --pwfile "$data/password" --encoding UTF8 --no-sync >/dev/null
   printf 'host all all %s/16 scram-sha-256\nhost all all %s/30 scram-sha-256\n' 10.244.0.0 "$GOTRS_CLUSTER_HOST" >>"$data/data/pg_hba.conf"
-  setpriv --reuid postgres --regid postgres --clear-groups "$bin/postgres" -D "$data/data" -h "$GOTRS_CLUSTER_HOST" -p 5432 \
-    -c unix_socket_directories="$data" -c fsync=off -c max_connections=200 >"$data/log" 2>&1 &
-  # shellcheck disable=SC2064 # the number of now
-  at_end "kill -INT $!; wait $!"
   postgres_url=postgres://postgres:$password@$GOTRS_CLUSTER_HOST:5432
+  at_end postgres_stop
+  postgres_start
+}
+postgres_start() {
+  local data=$GOTRS_TEST_WORK/postgres
+  setpriv --reuid postgres --regid postgres --clear-groups "$postgres_bin/postgres" -D "$data/data" -h "$GOTRS_CLUSTER_HOST" -p 5432 \
+    -c unix_socket_directories="$data" -c fsync=off -c max_connections=200 >>"$data/log" 2>&1 &
+  postgres_process=$!
   eventually 20 "a PostgreSQL that answers" sql postgres 'SELECT 1'
+}
+postgres_stop() {
+  # At once: its clients' connections break.
+  kill -INT "$postgres_process"
+  wait "$postgres_process" || true
 }
 sql() { psql --no-psqlrc --quiet --tuples-only --no-align --set ON_ERROR_STOP=1 --command "$2" "$postgres_url/$1"; }
 
@@ -134,3 +143,84 @@ program_image() {
 }
 
 pod_address() { kubectl --namespace "$1" get pod "$2" --output 'jsonpath={.status.podIP}'; }
+
+# platform_up: what tests of the operator begin with. A PostgreSQL, images of this tree, a stand-in for the control plane, and
+# the chart in the namespace platform, as the release gotrs-cloud.
+platform_up() {
+  local program database
+  for program in operator tenant-runtime control-plane; do program_image "$program"; done
+  postgres_up
+  for database in gotrs_control_plane gotrs_tenants; do sql postgres "CREATE DATABASE $database"; done
+  define "$repository/charts/gotrs-cloud/crds/tenants.yaml" tenants.gotrs.io
+  scratch_namespace platform pod-security.kubernetes.io/enforce=restricted
+  kubectl --namespace platform create secret generic control-plane-database --from-literal="url=$postgres_url/gotrs_control_plane" >/dev/null
+  kubectl --namespace platform create secret generic tenants-database --from-literal="url=$postgres_url/gotrs_tenants" >/dev/null
+  stand_in_for_the_control_plane
+  cat >"$GOTRS_TEST_WORK/values.yaml" <<YAML
+image: {registry: localhost/gotrs, tag: test, pullPolicy: Never}
+baseDomain: example.test
+database:
+  tenants: {existingSecret: tenants-database}
+  controlPlane: {existingSecret: control-plane-database}
+network:
+  clusterRanges: [10.244.0.0/16, 10.96.0.0/16, $GOTRS_CLUSTER_NODE/32]
+  postgres:
+    - {to: {range: $GOTRS_CLUSTER_HOST/32}, port: 5432}
+YAML
+  # Tenants before the operator that ends them.
+  at_end 'kubectl delete tenants --all --timeout 60s >/dev/null; helm uninstall gotrs-cloud --namespace platform --wait --timeout 60s >/dev/null'
+  install_platform
+}
+
+install_platform() {
+  helm install gotrs-cloud "$repository/charts/gotrs-cloud" --namespace platform --values "$GOTRS_TEST_WORK/values.yaml" \
+    --wait --wait-for-jobs --timeout 180s >/dev/null
+}
+
+# It tells every runtime that its tenant has no modules, which is what a runtime needs to become ready.
+stand_in_for_the_control_plane() {
+  probe_pod platform control-plane 'control-plane 8080'
+  kubectl --namespace platform label pod control-plane app.kubernetes.io/name=gotrs-cloud app.kubernetes.io/instance=gotrs-cloud \
+    app.kubernetes.io/component=control-plane >/dev/null
+  kubectl apply --filename - >/dev/null <<'YAML'
+apiVersion: v1
+kind: Service
+metadata: {name: gotrs-cloud-control-plane, namespace: platform}
+spec:
+  selector: {app: control-plane}
+  ports: [{port: 8080}]
+---
+# What the release's own policies do not know of: its stand-in may be asked.
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: stand-in, namespace: platform}
+spec:
+  podSelector: {matchLabels: {app: control-plane}}
+  policyTypes: [Ingress]
+  ingress:
+    - from: [{namespaceSelector: {matchLabels: {app.kubernetes.io/managed-by: gotrs-operator}}}]
+YAML
+}
+
+# tenant NAME [SPEC]: a manifest; SPEC in flow style.
+tenant() { printf 'apiVersion: gotrs.io/v1\nkind: Tenant\nmetadata: {name: %s}\nspec: {slug: %s, %s}\n' "$1" "$1" "${2:-}"; }
+
+# ready NAME [TIMEOUT]: waits for it, and says everything that is known if it does not come.
+ready() {
+  kubectl wait --for=condition=Ready "tenant/$1" --timeout="${2:-60s}" >/dev/null || fail "$1 is not ready: $(
+    kubectl describe tenant "$1"
+    kubectl --namespace "tenant-$1" describe pods
+    kubectl --namespace "tenant-$1" logs deployment/runtime --tail 20
+    kubectl --namespace platform logs --selector app.kubernetes.io/component=operator --tail 20
+  )"
+}
+
+# field NAME JSONPATH: a field of a Tenant.
+field() { kubectl get tenant "$1" --output "jsonpath={$2}"; }
+in_database() { sql gotrs_tenants "$1"; }
+# schema NAME: the tenant's schema.
+schema() { printf 't_%s' "$(field "$1" .status.tenantId | tr -d -)"; }
+# roles NAME true|false: how many roles it has; only those that may sign in if true.
+roles() { in_database "SELECT count(*) FROM pg_roles WHERE rolname LIKE '$(schema "$1")\\_%' AND (NOT $2 OR rolcanlogin)"; }
+# seconds BEGIN: how long it has been.
+seconds() { awk -v from="$1" -v to="$EPOCHREALTIME" 'BEGIN { printf "%.1f s", to - from }'; }

@@ -465,6 +465,17 @@
     for (const name of keys(global)) deleteProperty(global, name);
   }
 
+  // The computed fields below find the value in the record. A lambda that has frozen its record, or put a setter there that throws,
+  // keeps it from them, and costs no other row anything.
+  function remember(item, name, value) {
+    try {
+      item[name] = value;
+    } catch {
+      // Theirs is `undefined` then.
+    }
+    return value;
+  }
+
   // What a computed field gives for one row: the value itself when it is no object, `{j: JSON text}`, `{e: error}` or `{l: limit}`.
   // What is no object is written with the whole answer: nothing of the lambda can run then, and one call for all costs a tenth of one
   // for each. Promises that can change an object run before it is written, others when the row is done.
@@ -479,22 +490,22 @@
       switch (typeof value) {
         case 'string':
           // A character is at most six when it is escaped.
-          if (value.length * 6 + 2 <= limits.bytes) return (item[name] = value);
+          if (value.length * 6 + 2 <= limits.bytes) return remember(item, name, value);
           break;
         case 'number':
         case 'boolean':
-          return (item[name] = value);
+          return remember(item, name, value);
       }
       const { json, over } = encode(value, limits);
       if (over) {
-        item[name] = null;
+        remember(item, name, null);
         return parse(json);
       }
-      // The computed fields below see what the host sees, and cannot change it behind our back.
-      if (field.read) item[name] = parse(json);
+      // What the host sees, and not something that can be changed behind our back.
+      if (field.read) remember(item, name, parse(json));
       return { j: json };
     } catch (thrown) {
-      item[name] = null;
+      remember(item, name, null);
       return { e: describe(thrown) };
     }
   }

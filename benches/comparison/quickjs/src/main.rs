@@ -125,7 +125,9 @@ fn measure(turns: usize, mut run: impl FnMut() -> anyhow::Result<()>) -> anyhow:
     taken.sort_unstable();
     let percentile = |percent: usize| {
         let index = (taken.len() * percent).div_ceil(100).saturating_sub(1);
-        taken.get(index).map_or(0.0, |time: &Duration| time.as_secs_f64() * 1e6)
+        taken
+            .get(index)
+            .map_or(0.0, |time: &Duration| time.as_secs_f64() * 1e6)
     };
     Ok(Times {
         p50_us: percentile(50),

@@ -111,3 +111,9 @@ try { user.groups.push('other') } catch {} return user.groups.length
 //# rows: what one row leaves on the function itself, the next does not find => gives [null,null]
 //+ rows 2
 const f = arguments.callee, found = f.left ?? f.prototype.left; f.left = 1; f.prototype.left = 1; return found
+//# rows: a record that is frozen costs nobody its answer => gives [0,1]
+//+ rows 2
+Object.freeze(item); return item.n
+//# rows: a record that refuses the result costs nobody its answer => gives [0,1]
+//+ rows 2
+Object.defineProperty(item, 'result', {set() { throw new Error('mine') }}); return item.n

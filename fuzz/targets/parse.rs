@@ -27,13 +27,13 @@ fuzz_target!(|input: &[u8]| {
         );
     }
     let _ = module_spec::render_text("module.yaml", source, &findings);
-    let _ = lsp::diagnostics(source, &findings, "https://docs.example");
+    let _ = lsp::diagnostics(source, &findings, Some("https://docs.example"));
     let position = Position {
         line: (*line).into(),
         character: u16::from_be_bytes([*high, *low]).into(),
     };
     let _ = lsp::complete(source, position);
-    let _ = lsp::hover(source, position);
+    let _ = lsp::hover(source, position, Some("https://docs.example"));
     if let Some(spec) = spec {
         // A file is no change of itself.
         assert!(module_spec::diff(&spec, &spec).is_empty());

@@ -67,7 +67,7 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
     use proptest::sample::{Index, select};
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use super::*;
     use crate::call::{Call, Item};
@@ -157,15 +157,17 @@ hooks: {before_save: return item}
                 let engine = engine_that_replies([CHECKED.as_bytes().to_vec(), reply.clone()]);
                 CompiledModule::compile(&engine, Arc::clone(&spec)).unwrap()
             };
-            if let Ok(cells) = compiled().computed_fields(&[row.clone()], &["c"], &host, LambdaLimits::DEFAULT) {
-                prop_assert_eq!((cells.len(), cells[0].len()), (1, 1));
-                if let Ok(value) = &cells[0][0] {
-                    let _: (Value, String) = (value.raw().clone(), value.to_html());
+            let rows = std::slice::from_ref(&row);
+            if let Ok(cells) = compiled().computed_fields(rows, &["c"], &host, LambdaLimits::DEFAULT) {
+                let cells: Vec<_> = cells.into_iter().flatten().collect();
+                prop_assert_eq!(cells.len(), 1);
+                for value in cells.into_iter().flatten() {
+                    let _ = value.to_html();
                 }
             }
             let _ = compiled().hook(Hook::BeforeSave, &row, &host, LambdaLimits::DEFAULT);
             let module = compiled();
-            let lambda = module.spec().computed_fields()[0].lambda();
+            let lambda = module.spec().computed_fields().first().unwrap().lambda();
             let _ = module.invoke(Call::Conditions { conditions: &[lambda], item: &row }, &host, LambdaLimits::DEFAULT);
         }
     }

@@ -238,8 +238,8 @@ pub(crate) fn data_type(kind: &DataType) -> Option<String> {
             sized("char", length.as_ref(), MAX_PADDED)
         }
         DataType::Date => plain("date"),
-        DataType::Time(precision, zone) => timed("time", *precision, *zone),
-        DataType::Timestamp(precision, zone) => timed("timestamp", *precision, *zone),
+        DataType::Time(precision, zone) => Some(timed("time", *precision, *zone)),
+        DataType::Timestamp(precision, zone) => Some(timed("timestamp", *precision, *zone)),
         DataType::Interval {
             fields: None,
             precision: None,
@@ -278,11 +278,11 @@ fn sized(name: &str, length: Option<&CharacterLength>, most: u64) -> Option<Stri
     }
 }
 
-fn timed(name: &str, precision: Option<u64>, zone: TimezoneInfo) -> Option<String> {
+fn timed(name: &str, precision: Option<u64>, zone: TimezoneInfo) -> String {
     let precision = precision.map_or_else(String::new, |digits| format!("({digits})"));
     let zone = match zone {
         TimezoneInfo::None | TimezoneInfo::WithoutTimeZone => "",
         TimezoneInfo::WithTimeZone | TimezoneInfo::Tz => " with time zone",
     };
-    Some(format!("{name}{precision}{zone}"))
+    format!("{name}{precision}{zone}")
 }

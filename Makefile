@@ -1,13 +1,13 @@
 # Two commands do everything: `make up` and `make test`. The logic is in scripts/ and `cargo xtask`.
 .DEFAULT_GOAL := help
-.PHONY: help up demo build test lint bench fuzz clean prepare
+.PHONY: help up demo build test test-kubernetes lint bench fuzz clean prepare
 
 GOTRS := target/release/gotrs
 ARGS ?=
 FUZZ_SECONDS ?= 600
 
 help: ## Shows this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
 up: ## Installs what is missing, builds, starts the whole platform on this machine
 	@scripts/bootstrap run
@@ -23,6 +23,9 @@ build: prepare ## Builds target/release/gotrs, and lambda-worker beside it
 test: ## Installs what is missing, runs every check and every test
 	@scripts/bootstrap test
 	@scripts/test
+
+test-kubernetes: prepare ## Tests chart and operator on a real cluster that it makes (as root; builds the cluster's parts once)
+	@e2e/kubernetes/test
 
 lint: prepare ## Format, clippy, house rules
 	@scripts/lint

@@ -27,9 +27,9 @@ pub const ROUTER_MANAGER: &str = "gotrs-router";
 /// Connects as the pod's service account, or as `kubectl` would.
 pub async fn connect() -> anyhow::Result<Client> {
     use anyhow::Context as _;
-    let mut config = kube::Config::infer().await.context(
-        "no cluster: run inside of one with a service account, or set KUBECONFIG",
-    )?;
+    let mut config = kube::Config::infer()
+        .await
+        .context("no cluster: run inside of one with a service account, or set KUBECONFIG")?;
     config.connect_timeout = Some(std::time::Duration::from_secs(5));
     // Watches are long; the server ends each after some minutes, and says something before that.
     config.read_timeout = Some(std::time::Duration::from_secs(295));

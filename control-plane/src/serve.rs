@@ -163,7 +163,11 @@ pub async fn router(args: RouterArgs, guard: &TelemetryGuard) -> anyhow::Result<
         router::pages::render_page(web::templates()?),
         tasks.clone(),
     )
-    .with_sleepers(Arc::new(KubeSleepers::start(&client, &tasks, Arc::new(SystemClock))));
+    .with_sleepers(Arc::new(KubeSleepers::start(
+        &client,
+        &tasks,
+        Arc::new(SystemClock),
+    )));
     router::serve(&tasks, listener, Arc::new(proxy));
     readiness.set("router", PartState::Ready);
     tasks.run_until_stopped().await

@@ -125,7 +125,10 @@ mod tests {
         // The resource's own types read it.
         let _: tenant_crd::v1::Tenant = serde_json::from_value(applied.clone()).unwrap();
         let text = applied.to_string();
-        assert!(!text.contains("argon2id") && !text.contains("gotrs_rt_"), "{text}");
+        assert!(
+            !text.contains("argon2id") && !text.contains("gotrs_rt_"),
+            "{text}"
+        );
 
         wanted.hosts.push("help.acme.example".to_owned());
         wanted.state = DesiredState::Suspended;

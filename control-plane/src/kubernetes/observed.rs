@@ -145,7 +145,10 @@ mod tests {
             words(&seen),
             ["done", "done", "running", "done", "running", "waiting"]
         );
-        assert_eq!((seen.generation, seen.ready_replicas, seen.gone), (7, 1, false));
+        assert_eq!(
+            (seen.generation, seen.ready_replicas, seen.gone),
+            (7, 1, false)
+        );
 
         let seen = observed(&tenant(
             3,
@@ -153,7 +156,9 @@ mod tests {
         ));
         assert_eq!(
             words(&seen),
-            ["failed", "failed", "waiting", "failed", "waiting", "waiting"]
+            [
+                "failed", "failed", "waiting", "failed", "waiting", "waiting"
+            ]
         );
     }
 

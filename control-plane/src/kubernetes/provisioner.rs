@@ -38,12 +38,7 @@ pub struct KubeProvisioner {
 
 impl KubeProvisioner {
     /// Begins to watch Tenants. Secrets for the operator go to `namespace`, the platform's own.
-    pub fn start(
-        client: &Client,
-        tasks: &Tasks,
-        namespace: &str,
-        base_domain: &str,
-    ) -> Self {
+    pub fn start(client: &Client, tasks: &Tasks, namespace: &str, base_domain: &str) -> Self {
         let tenants: Api<Tenant> = Api::all(client.clone());
         let changes = broadcast::Sender::new(CHANGES_KEPT);
         let sender = changes.clone();
@@ -107,10 +102,8 @@ impl KubeProvisioner {
         }
         let secret = desired::administrator_secret_name(name);
         absent_is_fine(self.secrets.delete(&secret, &DeleteParams::default()).await)?;
-        self.removals.insert(
-            desired.tenant,
-            (desired.slug.clone(), desired.generation),
-        );
+        self.removals
+            .insert(desired.tenant, (desired.slug.clone(), desired.generation));
         Ok(())
     }
 }
@@ -129,7 +122,8 @@ fn told(error: kube::Error) -> ProvisionError {
         kube::Error::Api(status) => {
             let text = status.message.clone();
             ProvisionError::Unreachable(
-                anyhow!(kube::Error::Api(status)).context(format!("the API server refused: {text}")),
+                anyhow!(kube::Error::Api(status))
+                    .context(format!("the API server refused: {text}")),
             )
         }
         error => ProvisionError::Unreachable(error.into()),

@@ -45,12 +45,7 @@ pub struct RouteWatch {
 
 impl RouteWatch {
     /// Begins to watch Tenants and the pods of their runtimes.
-    pub fn start(
-        client: &Client,
-        tasks: &Tasks,
-        clock: Arc<dyn Clock>,
-        base_domain: &str,
-    ) -> Self {
+    pub fn start(client: &Client, tasks: &Tasks, clock: Arc<dyn Clock>, base_domain: &str) -> Self {
         let changed = Arc::new(Notify::new());
         let tenants = Tenants::watch(client, tasks, {
             let changed = Arc::clone(&changed);
@@ -231,7 +226,9 @@ fn target(tenant: &Tenant, serving: Vec<SocketAddr>) -> RouteTarget {
     let status = tenant.status.as_ref();
     let is_leaving = tenant.metadata.deletion_timestamp.is_some();
     let phase = status.and_then(|status| status.phase);
-    if is_leaving || tenant.spec.suspended || matches!(phase, Some(Phase::Suspended | Phase::Deleting))
+    if is_leaving
+        || tenant.spec.suspended
+        || matches!(phase, Some(Phase::Suspended | Phase::Deleting))
     {
         return RouteTarget::Suspended;
     }
@@ -239,17 +236,15 @@ fn target(tenant: &Tenant, serving: Vec<SocketAddr>) -> RouteTarget {
         return RouteTarget::Serving(serving);
     }
     let condition = |kind| status.and_then(|status| condition::find(&status.conditions, kind));
-    let sleeps = condition(ConditionType::RuntimeAvailable)
-        .is_some_and(|runtime| runtime.reason == ASLEEP);
+    let sleeps =
+        condition(ConditionType::RuntimeAvailable).is_some_and(|runtime| runtime.reason == ASLEEP);
     if sleeps && tenant.spec.scale_to_zero.is_some() {
         return RouteTarget::Asleep;
     }
-    let stalled = condition(ConditionType::Stalled)
-        .filter(|stalled| stalled.status == ConditionStatus::True);
+    let stalled =
+        condition(ConditionType::Stalled).filter(|stalled| stalled.status == ConditionStatus::True);
     match stalled {
-        Some(stalled) => {
-            RouteTarget::Failed(format!("{}: {}", stalled.reason, stalled.message))
-        }
+        Some(stalled) => RouteTarget::Failed(format!("{}: {}", stalled.reason, stalled.message)),
         None => RouteTarget::Starting,
     }
 }

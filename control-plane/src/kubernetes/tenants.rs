@@ -18,11 +18,7 @@ pub struct Tenants(Store<DeserializeGuard<Tenant>>);
 
 impl Tenants {
     /// Begins to watch; `seen` is called with each Tenant that was added, changed or removed.
-    pub fn watch(
-        client: &Client,
-        tasks: &Tasks,
-        seen: impl Fn(&Tenant) + Send + 'static,
-    ) -> Self {
+    pub fn watch(client: &Client, tasks: &Tasks, seen: impl Fn(&Tenant) + Send + 'static) -> Self {
         Self(watch::start(
             tasks,
             "tenants",

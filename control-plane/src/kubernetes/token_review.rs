@@ -135,7 +135,10 @@ mod tests {
         };
         let good = "system:serviceaccount:tenant-acme:runtime";
         let slug = |status: &TokenReviewStatus| slug_of(status, "ours").map(str::to_owned);
-        assert_eq!(slug(&review(Some(true), "ours", good)).as_deref(), Some("acme"));
+        assert_eq!(
+            slug(&review(Some(true), "ours", good)).as_deref(),
+            Some("acme")
+        );
         let mut without_audience = review(Some(true), "ours", good);
         without_audience.audiences = None;
         for wrong in [
@@ -143,8 +146,16 @@ mod tests {
             review(None, "ours", good),
             review(Some(true), "https://kubernetes.default.svc", good),
             without_audience,
-            review(Some(true), "ours", "system:serviceaccount:tenant-acme:default"),
-            review(Some(true), "ours", "system:serviceaccount:kube-system:runtime"),
+            review(
+                Some(true),
+                "ours",
+                "system:serviceaccount:tenant-acme:default",
+            ),
+            review(
+                Some(true),
+                "ours",
+                "system:serviceaccount:kube-system:runtime",
+            ),
             review(Some(true), "ours", "system:admin"),
             review(Some(true), "ours", "tenant-acme:runtime"),
         ] {

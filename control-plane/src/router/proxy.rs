@@ -356,11 +356,7 @@ impl Proxy {
         })
     }
 
-    async fn send(
-        &self,
-        address: &str,
-        request: Request<Body>,
-    ) -> Result<Response, SendError> {
+    async fn send(&self, address: &str, request: Request<Body>) -> Result<Response, SendError> {
         let (mut parts, body) = request.into_parts();
         parts.uri = upstream_uri(address, &parts.uri);
         parts.version = Version::HTTP_11;

@@ -12,7 +12,10 @@
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 #![cfg_attr(
     not(feature = "wall"),
-    allow(dead_code, reason = "the fuzzer needs no executor, and what they share is only theirs")
+    allow(
+        dead_code,
+        reason = "the fuzzer needs no executor, and what they share is only theirs"
+    )
 )]
 
 pub mod author_report;

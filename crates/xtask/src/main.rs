@@ -1,8 +1,8 @@
 //! Automation of this repository: `cargo xtask --help`.
 
 mod assets;
-mod codegen;
 mod bench_sandbox;
+mod codegen;
 mod guest;
 mod postgres;
 mod sqlx_prepare;

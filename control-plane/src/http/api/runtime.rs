@@ -30,9 +30,8 @@ impl FromRequestParts<AppState> for RuntimeCaller {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
         let refuse = || {
-            Problem::unauthorized().with_detail(
-                "Send the tenant's runtime token as \"Authorization: Bearer ...\".",
-            )
+            Problem::unauthorized()
+                .with_detail("Send the tenant's runtime token as \"Authorization: Bearer ...\".")
         };
         let token = bearer(&parts.headers).ok_or_else(refuse)?;
         let id = state

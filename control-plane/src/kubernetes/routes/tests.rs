@@ -161,7 +161,10 @@ fn a_tenant_that_sleeps_is_woken_by_its_requests() {
     assert_eq!(found.sleeps_after, Some(Duration::from_mins(30)));
     // It is just waking up: the pod is there before the status is.
     let pods = [pod("tenant-acme", "acme", ACME, "10.0.0.1", "True")];
-    assert!(matches!(route(&acme, &pods).target, RouteTarget::Serving(_)));
+    assert!(matches!(
+        route(&acme, &pods).target,
+        RouteTarget::Serving(_)
+    ));
 }
 
 #[test]
@@ -172,7 +175,10 @@ fn that_it_is_routed_is_written_once() {
     let patch = routed_patch(&acme, known.find("acme.example.com"), now).unwrap();
     let written = json!({"status": patch["status"].clone()});
     let acme = tenant("acme", ACME, "2026-01-01T00:00:00Z", written);
-    assert_eq!(routed_patch(&acme, known.find("acme.example.com"), now), None);
+    assert_eq!(
+        routed_patch(&acme, known.find("acme.example.com"), now),
+        None
+    );
     let condition = &acme.status.unwrap().conditions[0];
     assert_eq!(
         (condition.type_.as_str(), condition.status),

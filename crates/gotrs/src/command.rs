@@ -102,7 +102,8 @@ fn run_up(command: UpCommand) -> anyhow::Result<ExitCode> {
         .context("starting the async runtime")?
         .block_on(async {
             let guard = telemetry::init("gotrs", &command.telemetry)?;
-            up::run(command.up, &command.telemetry, &guard).await
+            // Large, and there is one of it.
+            Box::pin(up::run(command.up, &command.telemetry, &guard)).await
         })
 }
 

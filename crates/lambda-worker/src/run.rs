@@ -36,11 +36,11 @@ pub fn main(arguments: impl Iterator<Item = String>) -> ExitCode {
     let connection = Rc::new(Connection::default());
     match prepare(*parent, *memory_mb, &connection) {
         Ok((script, landlock)) => {
-            connection.send(Kind::Ready, &[landlock.as_str().as_bytes()]);
+            Connection::send(Kind::Ready, &[landlock.as_str().as_bytes()]);
             answer(&script, &connection)
         }
         Err(problem) => {
-            connection.send(Kind::Failed, &[problem.as_bytes()]);
+            Connection::send(Kind::Failed, &[problem.as_bytes()]);
             ExitCode::FAILURE
         }
     }
@@ -64,7 +64,7 @@ fn prepare(
 
 /// Reads the request, runs it, replies, ends.
 fn answer(script: &Script, connection: &Connection) -> ! {
-    let content = connection.receive(Kind::Request);
+    let content = Connection::receive(Kind::Request);
     let Some((terms, request)) = Terms::split(&content) else {
         end(EXIT_PANIC)
     };
@@ -76,7 +76,7 @@ fn answer(script: &Script, connection: &Connection) -> ! {
         Duration::from_micros(terms.cpu_micros),
     ));
     let reply = script.run(request);
-    connection.send(Kind::Reply, &[reply.as_bytes()]);
+    Connection::send(Kind::Reply, &[reply.as_bytes()]);
     end(0)
 }
 
@@ -107,7 +107,7 @@ impl Connection {
     }
 
     /// Sends one frame whose content is in `parts`.
-    fn send(&self, kind: Kind, parts: &[&[u8]]) {
+    fn send(kind: Kind, parts: &[&[u8]]) {
         let length = parts.iter().map(|part| part.len()).sum();
         let Some(header) = header(kind, length) else {
             end(EXIT_PANIC)
@@ -123,7 +123,7 @@ impl Connection {
     }
 
     /// The content of the next frame, which must be of this kind.
-    fn receive(&self, expected: Kind) -> Vec<u8> {
+    fn receive(expected: Kind) -> Vec<u8> {
         let mut header = [0; HEADER_BYTES];
         read(&mut header);
         match read_header(header) {
@@ -149,9 +149,8 @@ struct Shared(Rc<Connection>);
 
 impl Transport for Shared {
     fn ask(&self, operation: u32, request: &str) -> Vec<u8> {
-        self.0
-            .send(Kind::Call, &[&operation.to_le_bytes(), request.as_bytes()]);
-        self.0.receive(Kind::Answer)
+        Connection::send(Kind::Call, &[&operation.to_le_bytes(), request.as_bytes()]);
+        Connection::receive(Kind::Answer)
     }
 
     fn is_interrupted(&self) -> bool {

@@ -86,6 +86,10 @@ impl std::fmt::Debug for Engine {
 impl Engine {
     /// Loads the embedded guest, or starts the first worker process, and says in the log which of them. Takes a few milliseconds.
     #[cfg(feature = "wall")]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "callers make the options for this call; a borrow would only be noise in each of them"
+    )]
     pub fn new(options: EngineOptions) -> Result<Arc<Self>, StartEngineError> {
         let missing = wasm::missing();
         let why_process = match (options.sandbox.lambda_executor, missing) {

@@ -115,7 +115,7 @@ hooks: {before_save: return item}
             3 => spoilt.prop_map(|(text, at, length, instead)| {
                 let mut bytes = text.as_bytes().to_vec();
                 let start = at.index(bytes.len());
-                let end = (start + length).min(bytes.len());
+                let end = start.saturating_add(length).min(bytes.len());
                 bytes.splice(start..end, instead);
                 bytes
             }),

@@ -32,7 +32,7 @@ pub(crate) fn may_leave_globals(source: &str) -> bool {
             || (skipped.ends_with(['<', '>'])
                 && !skipped.ends_with("<<")
                 && !skipped.ends_with(">>"));
-        if !compares && !(declares && ends_in_declaration(skipped)) {
+        if !(compares || declares && ends_in_declaration(skipped)) {
             return true;
         }
         rest = after;

@@ -304,6 +304,11 @@ fn halt_of(error: &wasmtime::Error) -> Halt {
 }
 
 #[cfg(all(test, lambda_guest))]
+#[expect(
+    clippy::unwrap_used,
+    clippy::arithmetic_side_effects,
+    reason = "tests, which clippy does not see behind this condition"
+)]
 mod tests {
     use std::sync::LazyLock;
     use std::time::Instant;

@@ -21,6 +21,8 @@ pub(crate) use lambda_map::map_lambda;
 pub(crate) const MAX_VALUES: u32 = 100_000;
 /// Most anchors. Each must be remembered to the end of the file, and a hundred thousand of them take their time.
 const MAX_ANCHORS: usize = 1_000;
+/// Most keys of one mapping: no mapping of the format needs a part of it.
+const MAX_KEYS: usize = 10_000;
 /// Up to so many keys of a mapping are compared one by one; most mappings are that small.
 const FEW_KEYS: usize = 16;
 
@@ -331,6 +333,12 @@ impl<'s> TreeBuilder<'s> {
                     }
                 },
                 Some((name, _)) if name == "<<" => merges.push(node),
+                Some((_, key_place)) if entries.len() >= MAX_KEYS => {
+                    let message = format!("a mapping has more than {MAX_KEYS} keys");
+                    self.findings
+                        .error("too-many-values", key_place, "", message, None);
+                    return Err(Refused);
+                }
                 Some((name, key_place)) => {
                     let is_new = if entries.len() < FEW_KEYS {
                         !entries.iter().any(|entry| entry.key == name)

@@ -138,6 +138,13 @@ fn limits_have_names() {
             "bad-pattern",
         ),
         (
+            (0..10_001)
+                .map(|n| format!("k{n}: x\n"))
+                .collect::<Vec<_>>()
+                .concat(),
+            "too-many-values",
+        ),
+        (
             (0..1_001)
                 .map(|n| format!("- &a{n} x\n"))
                 .collect::<Vec<_>>()

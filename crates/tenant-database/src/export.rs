@@ -413,7 +413,7 @@ fn fitting(
         }
         let target = Target {
             // Both are known to the schema, which has no other names.
-            name: table.name.parse().map_err(|_| misfit("the name"))?,
+            name: table.name.parse().map_err(|_invalid| misfit("the name"))?,
             columns: quoted(&table.columns),
         };
         if tables.insert(table.name.clone(), target).is_some() {

@@ -94,6 +94,7 @@ fn quickjs(root: &Path, workload: &Path) -> anyhow::Result<Contender> {
     .context("running QuickJS in process")
 }
 
+#[expect(clippy::print_stderr, reason = "it is for whoever measures")]
 fn goja(root: &Path, workload: &Path) -> anyhow::Result<Option<Contender>> {
     let found = Command::new("go")
         .arg("version")

@@ -125,7 +125,7 @@ async fn of_lookup(
             let checked = readable.check(connection, |readable| {
                 sql_gate::check_condition(condition, table, readable)
             });
-            Some(checked.await?.map_err(refused)?)
+            Some(checked.await?.map_err(|refusal| refused(&refusal))?)
         }
     };
     let condition = condition.as_ref().map(Checked::text);
@@ -133,7 +133,7 @@ async fn of_lookup(
 }
 
 /// It passed when the module was loaded; since then the schema has changed.
-fn refused(refusal: Refusal) -> sqlx::Error {
+fn refused(refusal: &Refusal) -> sqlx::Error {
     sqlx::Error::Protocol(refusal.to_string())
 }
 
@@ -208,7 +208,7 @@ async fn of_query(
     let checked = readable.check(connection, |readable| {
         sql_gate::check_query(query, readable)
     });
-    let checked = checked.await?.map_err(refused)?;
+    let checked = checked.await?.map_err(|refusal| refused(&refusal))?;
     let most = i64::try_from(MOST).unwrap_or(i64::MAX);
     let rows = sql::author_rows(checked.text(), Vec::new(), most)
         .query()

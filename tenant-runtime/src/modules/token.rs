@@ -44,7 +44,7 @@ impl RuntimeToken {
             match std::fs::read_to_string(file) {
                 Ok(text) if !text.trim().is_empty() => *last = text.trim().to_owned().into(),
                 Ok(_) => {
-                    tracing::warn!(path = %file.display(), "the file of the runtime token is empty")
+                    tracing::warn!(path = %file.display(), "the file of the runtime token is empty");
                 }
                 Err(error) => {
                     tracing::warn!(%error, path = %file.display(), "the runtime token cannot be read again");

@@ -3,7 +3,7 @@ use super::*;
 const ACME: &str = "0198c0de-0000-7000-8000-00000000002a";
 const EVIL: &str = "0198c0de-0000-7000-8000-00000000002b";
 
-fn tenant(slug: &str, id: &str, made: &str, more: serde_json::Value) -> Tenant {
+fn tenant(slug: &str, id: &str, made: &str, more: &serde_json::Value) -> Tenant {
     let mut tenant = json!({
         "apiVersion": "gotrs.io/v1",
         "kind": "Tenant",
@@ -52,7 +52,7 @@ fn target_of(table: &RoutingTable, host: &str) -> Option<RouteTarget> {
 
 #[test]
 fn ready_pods_serve_and_others_do_not() {
-    let acme = tenant("acme", ACME, "2026-01-01T00:00:00Z", json!({}));
+    let acme = tenant("acme", ACME, "2026-01-01T00:00:00Z", &json!({}));
     let mut leaving = pod("tenant-acme", "acme", ACME, "10.0.0.4", "True");
     leaving.metadata.deletion_timestamp = Some(condition::to_kubernetes(DateTime::UNIX_EPOCH));
     let pods = [
@@ -77,7 +77,7 @@ fn ready_pods_serve_and_others_do_not() {
 
 #[test]
 fn a_pod_with_somebody_elses_labels_serves_nobody() {
-    let acme = tenant("acme", ACME, "2026-01-01T00:00:00Z", json!({}));
+    let acme = tenant("acme", ACME, "2026-01-01T00:00:00Z", &json!({}));
     let pods = [
         pod("tenant-evil", "acme", ACME, "10.6.6.6", "True"),
         pod("default", "acme", ACME, "10.6.6.7", "True"),
@@ -96,12 +96,12 @@ fn nobody_gets_the_host_of_another() {
         "acme.example.com", "console.example.com", "example.com", "help.acme.example", "evil.example",
     ]}});
     let tenants = [
-        tenant("evil", EVIL, "2026-02-01T00:00:00Z", hosts),
+        tenant("evil", EVIL, "2026-02-01T00:00:00Z", &hosts),
         tenant(
             "acme",
             ACME,
             "2026-01-01T00:00:00Z",
-            json!({"spec": {"hosts": ["help.acme.example"]}}),
+            &json!({"spec": {"hosts": ["help.acme.example"]}}),
         ),
     ];
     let table = routes(&tenants, &[]);
@@ -115,9 +115,9 @@ fn nobody_gets_the_host_of_another() {
 
 #[test]
 fn each_state_has_its_target() {
-    let state = |more| {
+    let state = |more: serde_json::Value| {
         target_of(
-            &routes(&[tenant("acme", ACME, "2026-01-01T00:00:00Z", more)], &[]),
+            &routes(&[tenant("acme", ACME, "2026-01-01T00:00:00Z", &more)], &[]),
             "acme.example.com",
         )
         .unwrap()
@@ -146,7 +146,7 @@ fn a_tenant_that_sleeps_is_woken_by_its_requests() {
         "type": "RuntimeAvailable", "status": "True", "reason": "Asleep", "message": "",
         "lastTransitionTime": "2026-03-01T00:00:00Z",
     }]}});
-    let mut acme = tenant("acme", ACME, "2026-01-01T00:00:00Z", asleep);
+    let mut acme = tenant("acme", ACME, "2026-01-01T00:00:00Z", &asleep);
     let route = |tenant: &Tenant, pods: &[Pod]| {
         let table = routes(std::slice::from_ref(tenant), pods);
         table.find("acme.example.com").unwrap().clone()
@@ -170,11 +170,11 @@ fn a_tenant_that_sleeps_is_woken_by_its_requests() {
 #[test]
 fn that_it_is_routed_is_written_once() {
     let now = DateTime::from_timestamp(1_767_323_045, 0).unwrap();
-    let acme = tenant("acme", ACME, "2026-01-01T00:00:00Z", json!({}));
+    let acme = tenant("acme", ACME, "2026-01-01T00:00:00Z", &json!({}));
     let known = routes(std::slice::from_ref(&acme), &[]);
     let patch = routed_patch(&acme, known.find("acme.example.com"), now).unwrap();
     let written = json!({"status": patch["status"].clone()});
-    let acme = tenant("acme", ACME, "2026-01-01T00:00:00Z", written);
+    let acme = tenant("acme", ACME, "2026-01-01T00:00:00Z", &written);
     assert_eq!(
         routed_patch(&acme, known.find("acme.example.com"), now),
         None
@@ -185,7 +185,7 @@ fn that_it_is_routed_is_written_once() {
         ("Routed", ConditionStatus::True)
     );
 
-    let mut fresh = tenant("new", EVIL, "2026-01-01T00:00:00Z", json!({}));
+    let mut fresh = tenant("new", EVIL, "2026-01-01T00:00:00Z", &json!({}));
     fresh.spec.id = None;
     let patch = routed_patch(&fresh, None, now).unwrap();
     assert_eq!(patch["status"]["conditions"][0]["status"], json!("False"));

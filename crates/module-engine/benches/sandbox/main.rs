@@ -1,11 +1,7 @@
 //! What the sandbox costs: `cargo bench -p module-engine`. With `-- --json FILE` also what was measured, with the workload and its
 //! results, for `cargo xtask bench-sandbox` to compare with other ways of running the same lambdas.
 
-#![expect(
-    clippy::disallowed_methods,
-    clippy::print_stdout,
-    reason = "a program for people at a terminal, which looks at the clock for a living"
-)]
+#![expect(clippy::print_stdout, reason = "a program for people at a terminal")]
 
 mod memory;
 mod workload;

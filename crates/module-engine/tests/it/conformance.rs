@@ -26,7 +26,7 @@ impl Line {
         match self
             .text
             .strip_prefix(": ")
-            .or(self.text.strip_prefix("! "))
+            .or_else(|| self.text.strip_prefix("! "))
         {
             Some(body) => body.to_owned(),
             None => format!("return (\n{}\n)", self.text),

@@ -199,7 +199,7 @@ async fn what_cannot_be_written_or_read_is_said() -> anyhow::Result<()> {
 
     export(&server.tenants, &tenant, &path).await?;
     let whole = std::fs::read(&path)?;
-    let cut = whole.get(..whole.len() / 2).unwrap().to_vec();
+    let cut = whole[..whole.len() / 2].to_vec();
     let copy = Tenant::new();
     let refused = server
         .tenants

@@ -4,7 +4,8 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::many_single_char_names,
-    reason = "tests and their helpers: a failure is a panic, tenants are a, b and c"
+    clippy::disallowed_methods,
+    reason = "tests and their helpers: a failure is a panic, tenants are a, b and c, and nothing here is shut down gracefully"
 )]
 
 mod export;

@@ -9,6 +9,9 @@ fail() {
   exit 1
 }
 
+# Which command it was, where it is not a function that says so itself.
+trap 'printf "failed: line %s: %s\n" "$LINENO" "$BASH_COMMAND" >&2' ERR
+
 # eventually SECONDS WHAT COMMAND...: repeats the command until it succeeds.
 eventually() {
   local deadline=$((SECONDS + $1)) what=$2
@@ -41,6 +44,8 @@ refused() {
 scratch_namespace() {
   local name=$1
   shift
+  # Another test's may be on its way out.
+  kubectl wait --for=delete "namespace/$name" --timeout=60s >/dev/null
   kubectl create namespace "$name" >/dev/null
   if [ $# -gt 0 ]; then kubectl label namespace "$name" "$@" >/dev/null; fi
   # shellcheck disable=SC2064 # the name of now

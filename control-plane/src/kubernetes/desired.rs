@@ -121,7 +121,27 @@ mod tests {
     fn a_tenant_has_what_was_paid_for_and_no_secret() {
         let mut wanted = desired(DesiredState::Running);
         let applied = tenant(&wanted, "example.com");
-        insta::assert_yaml_snapshot!(applied, @"");
+        insta::assert_yaml_snapshot!(applied, @r#"
+        apiVersion: gotrs.io/v1
+        kind: Tenant
+        metadata:
+          name: acme
+          annotations:
+            gotrs.io/desired-generation: "7"
+        spec:
+          id: 0198c0de-0000-7000-8000-00000000002a
+          slug: acme
+          displayName: Acme
+          plan: team
+          suspended: false
+          administrator:
+            email: ada@acme.example
+            passwordHash:
+              name: tenant-acme-administrator
+              key: password-hash
+          deletionPolicy: Delete
+          grace: 0s
+        "#);
         // The resource's own types read it.
         let _: tenant_crd::v1::Tenant = serde_json::from_value(applied.clone()).unwrap();
         let text = applied.to_string();

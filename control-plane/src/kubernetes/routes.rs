@@ -181,9 +181,9 @@ pub fn table<'a>(
     pods: impl Iterator<Item = &'a Pod>,
     base_domain: &str,
 ) -> RoutingTable {
-    let mut addresses: HashMap<TenantId, Vec<SocketAddr>> = HashMap::new();
-    for (tenant, address) in pods.filter_map(serving) {
-        addresses.entry(tenant).or_default().push(address);
+    let mut addresses: HashMap<(&str, TenantId), Vec<SocketAddr>> = HashMap::new();
+    for (slug, tenant, address) in pods.filter_map(serving) {
+        addresses.entry((slug, tenant)).or_default().push(address);
     }
     let below_base = format!(".{base_domain}");
     let mut sorted: Vec<&Tenant> = tenants.iter().collect();
@@ -197,7 +197,8 @@ pub fn table<'a>(
             // Seen by nobody yet; without an id nothing of it exists.
             continue;
         };
-        let mut serving = addresses.remove(&id).unwrap_or_default();
+        let own = (tenant.spec.slug.as_str(), id);
+        let mut serving = addresses.remove(&own).unwrap_or_default();
         serving.sort_unstable();
         let route = Route {
             tenant: id,
@@ -251,13 +252,11 @@ fn target(tenant: &Tenant, serving: Vec<SocketAddr>) -> RouteTarget {
 
 /// Whose requests a pod serves and where, if it is ready and really that tenant's: labels can be written by whoever may make pods
 /// anywhere, the tenant's namespace is the operator's.
-fn serving(pod: &Pod) -> Option<(TenantId, SocketAddr)> {
-    let labels = pod.labels();
-    let tenant = labels.get(names::LABEL_TENANT_ID)?.parse().ok()?;
-    let slug = labels.get(names::LABEL_TENANT)?;
-    if pod.namespace()? != format!("{}{slug}", names::NAMESPACE_PREFIX)
-        || pod.metadata.deletion_timestamp.is_some()
-    {
+fn serving(pod: &Pod) -> Option<(&str, TenantId, SocketAddr)> {
+    let namespace = pod.metadata.namespace.as_deref()?;
+    let slug = namespace.strip_prefix(names::NAMESPACE_PREFIX)?;
+    let tenant = pod.labels().get(names::LABEL_TENANT_ID)?.parse().ok()?;
+    if pod.metadata.deletion_timestamp.is_some() {
         return None;
     }
     let status = pod.status.as_ref()?;
@@ -278,7 +277,7 @@ fn serving(pod: &Pod) -> Option<(TenantId, SocketAddr)> {
         .flat_map(|container| container.ports.iter().flatten())
         .find(|port| port.name.as_deref() == Some(PORT_NAME))
         .and_then(|port| u16::try_from(port.container_port).ok())?;
-    Some((tenant, SocketAddr::new(address, port)))
+    Some((slug, tenant, SocketAddr::new(address, port)))
 }
 
 /// The condition `Routed` to be applied, if it is not what the Tenant says already: pure.

@@ -15,6 +15,7 @@ pub struct Memory(Mutex<HashMap<String, Remembered>>);
 struct Remembered {
     failures: u32,
     database: Option<DatabaseState>,
+    locked: Option<Instant>,
 }
 
 /// The database as it was left.
@@ -79,9 +80,29 @@ impl Memory {
         self.with(uid, |remembered| remembered.database = Some(state));
     }
 
-    /// The database was locked or must be looked at again.
+    /// The database must be looked at again.
     pub fn forget_database(&self, uid: &str) {
-        self.with(uid, |remembered| remembered.database = None);
+        self.with(uid, |remembered| {
+            remembered.database = None;
+            remembered.locked = None;
+        });
+    }
+
+    /// The roles were kept from signing in.
+    pub fn keep_locked(&self, uid: &str) {
+        self.with(uid, |remembered| {
+            remembered.database = None;
+            remembered.locked = Some(Instant::now());
+        });
+    }
+
+    /// Whether the roles were kept from signing in lately.
+    pub fn is_locked(&self, uid: &str) -> bool {
+        self.with(uid, |remembered| {
+            remembered
+                .locked
+                .is_some_and(|at| at.elapsed() < DATABASE_FRESH)
+        })
     }
 
     /// The tenant is gone.
@@ -116,5 +137,17 @@ mod tests {
         assert_eq!(memory.database("b", 1), None);
         memory.forget_database("a");
         assert_eq!(memory.database("a", 1), None);
+    }
+
+    #[test]
+    fn a_lock_and_a_database_that_works_exclude_each_other() {
+        let memory = Memory::default();
+        assert!(!memory.is_locked("a"));
+        memory.keep_database("a", DatabaseState::now(1, 8, Vec::new()));
+        memory.keep_locked("a");
+        assert!(memory.is_locked("a"));
+        assert_eq!(memory.database("a", 1), None);
+        memory.forget_database("a");
+        assert!(!memory.is_locked("a"));
     }
 }

@@ -267,9 +267,7 @@ async fn bring_in_line(
     let rollout = rollout(ctx, wanted).await?;
     if wanted.run == Run::Suspended && rollout.as_ref().is_none_or(|rollout| rollout.replicas == 0)
     {
-        ctx.memory.forget_database(&wanted.uid);
-        ctx.leadership.check()?;
-        store.lock(wanted.id).await?;
+        database::lock(ctx, wanted, store.as_ref()).await?;
     }
     let complete = rollout.as_ref().is_some_and(Rollout::is_complete);
     let facts = Facts::Worked {

@@ -75,16 +75,29 @@ pub(super) async fn bring_in_line(
                 ctx.memory.keep_database(&wanted.uid, state.clone());
                 state
             }
-            Err(trouble) => {
-                ctx.memory.forget_database(&wanted.uid);
-                return DatabaseFacts::Failed(trouble);
-            }
+            Err(trouble) => return DatabaseFacts::Failed(trouble),
         },
     };
     DatabaseFacts::Ready {
         schema_version: state.schema_version,
         differences: state.differences,
     }
+}
+
+/// Keeps the roles of a tenant from signing in; skipped while that was done lately.
+pub(super) async fn lock(
+    ctx: &Context,
+    wanted: &ValidatedTenant,
+    store: &dyn TenantStore,
+) -> Result<(), ReconcileError> {
+    if ctx.memory.is_locked(&wanted.uid) {
+        return Ok(());
+    }
+    let _permit = ctx.database_permits.acquire().await;
+    ctx.leadership.check()?;
+    store.lock(wanted.id).await?;
+    ctx.memory.keep_locked(&wanted.uid);
+    Ok(())
 }
 
 /// What decides how the database should be; when it differs, the database is looked at again.
@@ -111,6 +124,8 @@ async fn steps(
 ) -> Result<(i64, Vec<String>), Trouble> {
     // As many at once as the store has connections; the others wait here and not for a connection.
     let _permit = ctx.database_permits.acquire().await;
+    // The roles may sign in again from the second step on, wherever this ends.
+    ctx.memory.forget_database(&wanted.uid);
     let id = wanted.id;
     let lead = || {
         ctx.leadership.check().map_err(|error| Trouble {

@@ -21,8 +21,8 @@ use tokio_util::sync::CancellationToken;
 
 /// A record that stays unchanged for so long belongs to nobody any more.
 const LASTS: Duration = Duration::from_secs(15);
-/// Without a renewal the holder stops writing this long before that: a write under way may take as long.
-const MARGIN: Duration = Duration::from_secs(5);
+/// Without a renewal the holder writes for so long only: a write that began at the last moment has the rest to arrive.
+const GOOD_FOR: Duration = Duration::from_secs(10);
 /// How often the holder renews and the others look.
 const EVERY: Duration = Duration::from_secs(3);
 
@@ -181,6 +181,7 @@ impl Candidate {
         loop {
             tokio::select! {
                 () = tokio::time::sleep(EVERY) => {}
+                () = stopping.cancelled(), if !stopping.is_cancelled() => continue,
                 // Reconciles under way still write: they are finished under the lease.
                 () = &mut done, if stopping.is_cancelled() => break,
             }
@@ -289,7 +290,7 @@ impl Candidate {
             Ok(_) => {
                 self.seen = Some(Observed { spec, since: asked });
                 // From before the call: this is the earliest time at which others may have seen it.
-                self.leadership.extend(asked + (LASTS - MARGIN));
+                self.leadership.extend(asked + GOOD_FOR);
                 Ok(true)
             }
             Err(kube::Error::Api(status)) if status.is_conflict() || status.is_already_exists() => {
@@ -383,11 +384,11 @@ mod tests {
     fn whoever_does_not_renew_stops_before_another_may_begin() {
         let leadership = Leadership::none();
         assert_eq!(leadership.check(), Err(NotLeading));
-        leadership.extend(Instant::now() + (LASTS - MARGIN));
+        leadership.extend(Instant::now() + GOOD_FOR);
         assert_eq!(leadership.check(), Ok(()));
         leadership.extend(Instant::now());
         assert_eq!(leadership.check(), Err(NotLeading));
-        const { assert!(MARGIN.as_secs() > 0 && MARGIN.as_secs() < LASTS.as_secs()) };
+        const { assert!(GOOD_FOR.as_secs() < LASTS.as_secs()) };
     }
 
     #[test]

@@ -133,7 +133,7 @@ pub async fn reconcile(object: Arc<Guarded>, ctx: Arc<Context>) -> Result<Action
     );
     continue_trace(&span, tenant);
     let started = std::time::Instant::now();
-    let outcome = tokio::time::timeout(LIMIT, work(tenant, &ctx).instrument(span))
+    let outcome = tokio::time::timeout(LIMIT, Box::pin(work(tenant, &ctx)).instrument(span))
         .await
         .unwrap_or_else(|_elapsed| {
             Err(ReconcileError::Reported(
@@ -210,7 +210,8 @@ async fn work(tenant: &Tenant, ctx: &Context) -> Result<Action, ReconcileError> 
             return Ok(Action::await_change());
         }
     };
-    bring_in_line(tenant, &wanted, ctx, now).await
+    // On the heap: the future of all the steps is large.
+    Box::pin(bring_in_line(tenant, &wanted, ctx, now)).await
 }
 
 async fn bring_in_line(

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use domain::clock::SystemClock;
@@ -13,9 +14,10 @@ use secrecy::SecretString;
 use service_kit::config::{ConfigError, SecretName, required_secret};
 use service_kit::internal::{self, PartState, Readiness};
 use service_kit::telemetry::TelemetryGuard;
-use service_kit::{Tasks, http};
-use tenant_database::TenantDatabase;
+use service_kit::{Chain, Tasks, http};
+use tenant_database::{ConnectError, TenantDatabase};
 use tokio::sync::{Semaphore, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use crate::config::ClusterConfig;
 use crate::lease::Candidate;
@@ -27,6 +29,8 @@ use crate::{controller, metrics};
 
 /// As many steps at once as `TenantDatabase` has connections.
 const DATABASE_WORK: usize = 4;
+/// How often something that does not answer is asked again.
+const ASK_EVERY: Duration = Duration::from_secs(2);
 const API: &str = "cluster";
 const DATABASE: &str = "database";
 
@@ -105,66 +109,80 @@ pub async fn run(config: RunConfig, guard: &TelemetryGuard) -> anyhow::Result<Ex
     let client = Client::try_default()
         .await
         .context("no cluster: run in a pod, or set KUBECONFIG")?;
-    let version = client
-        .apiserver_version()
-        .await
-        .context("the API server does not answer")?;
-    readiness.set(API, PartState::Ready);
-    let databases = connect(&cluster, &database_url).await?;
-    readiness.set(DATABASE, PartState::Ready);
-    tracing::info!(
-        kubernetes = version.git_version,
-        databases = databases.len(),
-        "connected"
-    );
+    let operator = Operator {
+        client,
+        urls: urls(&cluster, database_url)?,
+        cluster,
+        // Unique also where two processes were given the same name.
+        identity: format!("{}-{:08x}", config.identity, rand::random::<u32>()),
+        lease: config.lease,
+        readiness,
+        tasks: tasks.clone(),
+    };
+    tasks.spawn_service("operator", operator.work());
+    tasks.run_until_stopped().await
+}
 
-    // Unique also where two processes were given the same name.
-    let identity = format!("{}-{:08x}", config.identity, rand::random::<u32>());
-    let mut candidate = Candidate::new(
-        client.clone(),
-        &cluster.namespace,
-        &config.lease,
-        identity.clone(),
-        Arc::new(SystemClock),
-    );
-    let leadership = candidate.leadership();
-    let work = tasks.clone();
-    tasks.spawn_service("lease and reconciles", async move {
-        let stopping = work.stopping();
+type Databases = Vec<(String, TenantDatabase)>;
+
+/// What one process works with.
+struct Operator {
+    client: Client,
+    urls: Vec<(String, SecretString)>,
+    cluster: ClusterConfig,
+    identity: String,
+    lease: String,
+    readiness: Readiness,
+    tasks: Tasks,
+}
+
+impl Operator {
+    async fn work(self) -> anyhow::Result<()> {
+        let stopping = self.tasks.stopping();
         ::metrics::gauge!("operator_leading").set(0);
+        let Some(databases) = self.connect(&stopping).await? else {
+            return Ok(());
+        };
+        let mut candidate = Candidate::new(
+            self.client.clone(),
+            &self.cluster.namespace,
+            &self.lease,
+            self.identity.clone(),
+            Arc::new(SystemClock),
+        );
         // Standing by is being ready: the deployment of a new version must not wait for the old leader to end.
         if !candidate.acquire(&stopping).await {
             return Ok(());
         }
         ::metrics::gauge!("operator_leading").set(1);
         let stores = take_over(&databases).await?;
-        let (tenants, changes) = controller::tenants(&client);
+        let (tenants, changes) = controller::tenants(&self.client);
         let ctx = Arc::new(Context {
             events: Recorder::new(
-                client.clone(),
+                self.client.clone(),
                 Reporter {
                     controller: "gotrs.io/operator".to_owned(),
-                    instance: Some(identity),
+                    instance: Some(self.identity),
                 },
             ),
-            client,
-            cluster,
+            client: self.client,
+            cluster: self.cluster,
             stores,
             database_permits: Semaphore::new(DATABASE_WORK),
             seen: Arc::new(Seen::default()),
             memory: Memory::default(),
             tenants: tenants.clone(),
-            leadership,
+            leadership: candidate.leadership(),
             clock: Arc::new(SystemClock),
-            tasks: work.clone(),
+            tasks: self.tasks.clone(),
         });
-        work.spawn(
+        self.tasks.spawn(
             "tenant census",
             metrics::count_tenants(tenants, stopping.clone()),
         );
         let (finished, done) = oneshot::channel::<()>();
         let until = stopping.clone();
-        work.spawn_service("reconciles", async move {
+        self.tasks.spawn_service("reconciles", async move {
             controller::run(ctx, changes, until).await;
             // Nobody listens any more when the lease was lost.
             finished.send(()).ok();
@@ -176,14 +194,67 @@ pub async fn run(config: RunConfig, guard: &TelemetryGuard) -> anyhow::Result<Ex
                 done.await.ok();
             })
             .await
-    });
-    tasks.run_until_stopped().await
+    }
+
+    /// Waits until API server and databases answer: after an outage of either, all that needs them starts in any order.
+    /// `None` when the process stops first.
+    async fn connect(&self, stopping: &CancellationToken) -> anyhow::Result<Option<Databases>> {
+        loop {
+            match self.client.apiserver_version().await {
+                Ok(version) => {
+                    tracing::info!(kubernetes = version.git_version, "connected to the cluster");
+                    break;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the API server does not answer; it is asked again");
+                }
+            }
+            if !pause(stopping).await {
+                return Ok(None);
+            }
+        }
+        self.readiness.set(API, PartState::Ready);
+        let mut databases = Databases::new();
+        for (name, url) in &self.urls {
+            let database = loop {
+                match TenantDatabase::connect(url).await {
+                    Ok(database) => break database,
+                    // No patience helps against a wrong address.
+                    Err(error @ ConnectError::ParseUrl(_)) => {
+                        return Err(error)
+                            .with_context(|| format!("connecting to the database cluster {name}"));
+                    }
+                    Err(error) => tracing::warn!(
+                        database = name,
+                        error = %Chain(&error),
+                        "a database does not answer; it is asked again"
+                    ),
+                }
+                if !pause(stopping).await {
+                    return Ok(None);
+                }
+            };
+            tracing::info!(database = name, "connected to a database cluster");
+            databases.push((name.clone(), database));
+        }
+        self.readiness.set(DATABASE, PartState::Ready);
+        Ok(Some(databases))
+    }
 }
 
-type Databases = Vec<(String, TenantDatabase)>;
+/// Waits a little; `false` when the process stops.
+async fn pause(stopping: &CancellationToken) -> bool {
+    tokio::select! {
+        () = tokio::time::sleep(ASK_EVERY) => true,
+        () = stopping.cancelled() => false,
+    }
+}
 
-async fn connect(cluster: &ClusterConfig, default: &SecretString) -> anyhow::Result<Databases> {
-    let mut urls = vec![("default".to_owned(), default.clone())];
+fn urls(
+    cluster: &ClusterConfig,
+    default: SecretString,
+) -> anyhow::Result<Vec<(String, SecretString)>> {
+    let mut urls = vec![("default".to_owned(), default)];
     for (name, path) in &cluster.databases {
         let text = std::fs::read_to_string(path).with_context(|| {
             format!(
@@ -193,14 +264,7 @@ async fn connect(cluster: &ClusterConfig, default: &SecretString) -> anyhow::Res
         })?;
         urls.push((name.clone(), text.trim().to_owned().into()));
     }
-    let mut databases = Databases::new();
-    for (name, url) in urls {
-        let database = TenantDatabase::connect(&url)
-            .await
-            .with_context(|| format!("connecting to the database cluster {name}"))?;
-        databases.push((name, database));
-    }
-    Ok(databases)
+    Ok(urls)
 }
 
 /// Begins a new epoch everywhere: a former leader that wakes up late is refused from now on.

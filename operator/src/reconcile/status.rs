@@ -266,13 +266,13 @@ pub fn next(
             status.replicas = Some(runtime.replicas);
             status.ready_replicas = Some(runtime.ready);
             if runtime.is_complete() && runtime.version.is_some() {
-                status.runtime_version = runtime.version.clone();
+                status.runtime_version.clone_from(&runtime.version);
             }
             status.failed_version = failed_version(previous, tenant, &runtime);
             if let DatabaseFacts::Ready { schema_version, .. } = database {
                 status.schema_version = Some(*schema_version);
                 // Passwords are in place when the roles are.
-                status.credentials_rotation = tenant.rotation.clone();
+                status.credentials_rotation.clone_from(&tenant.rotation);
             }
             status.phase = Some(next_phase(
                 previous.phase,

@@ -92,7 +92,7 @@ async fn what_somebody_deletes_or_edits_comes_back() {
         cluster.settle().await;
     }
     cluster.edit(DEPLOYMENT, |deployment| {
-        deployment["spec"]["replicas"] = json!(9)
+        deployment["spec"]["replicas"] = json!(9);
     });
     assert_eq!(cluster.settle().await[0], "apply deployments/runtime");
     assert_eq!(cluster.object(DEPLOYMENT).unwrap()["spec"]["replicas"], 2);

@@ -37,6 +37,7 @@ fn refusals(object: &Value, old: Option<&Value>) -> String {
 }
 
 #[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "each call makes its own")]
 fn check(spec: Value, expected: &str) {
     let found = refusals(&tenant(spec.clone()), None);
     if expected.is_empty() {

@@ -1,3 +1,4 @@
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde_json::Value;
 
 use super::*;
@@ -105,12 +106,9 @@ fn what_differs_by_plan_and_run() {
         for object in as_yaml(&objects(plan, run)) {
             let key = |value: &Value| (value["kind"].clone(), value["metadata"]["name"].clone());
             match base.iter().find(|other| key(other) == key(&object)) {
-                Some(other) => differences(
-                    &format!("{}", object["kind"].as_str().unwrap()),
-                    other,
-                    &object,
-                    &mut text,
-                ),
+                Some(other) => {
+                    differences(object["kind"].as_str().unwrap(), other, &object, &mut text);
+                }
                 None => text.push_str(&serde_yaml::to_string(&object).unwrap()),
             }
         }
@@ -198,7 +196,7 @@ fn policies_never_open_the_cluster() {
     let cluster = cluster();
     let policies = network::policies(&tenant(Plan::Free, Run::Fixed(1)), &cluster);
     let deny = policies[0].spec.clone().unwrap();
-    assert_eq!(deny.pod_selector, Some(Default::default()));
+    assert_eq!(deny.pod_selector, Some(LabelSelector::default()));
     assert_eq!((deny.ingress, deny.egress), (None, None));
     assert_eq!(deny.policy_types.unwrap(), ["Ingress", "Egress"]);
     for rule in policies[1].spec.clone().unwrap().egress.unwrap() {

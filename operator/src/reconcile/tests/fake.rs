@@ -419,6 +419,7 @@ impl Cluster {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "each call makes its own")]
 pub(super) fn tenant(name: &str, uid: &str, spec: Value) -> Value {
     let mut object = json!({
         "apiVersion": "gotrs.io/v1", "kind": "Tenant",

@@ -14,6 +14,7 @@ fn now() -> DateTime<Utc> {
 }
 
 /// A Tenant as the API server stores it, with these entries in its spec.
+#[expect(clippy::needless_pass_by_value, reason = "each call makes its own")]
 fn tenant(spec: Value) -> Tenant {
     let mut object = json!({
         "apiVersion": "gotrs.io/v1",
@@ -43,6 +44,7 @@ fn annotated(spec: Value, annotations: &[(&str, DateTime<Utc>)]) -> Tenant {
 }
 
 #[track_caller]
+#[expect(clippy::needless_pass_by_value, reason = "each call makes its own")]
 fn refused(spec: Value, expected: &str) {
     let faults = validate(&tenant(spec.clone()), &cluster(), now()).unwrap_err();
     let text = faults

@@ -23,6 +23,8 @@ use tokio_util::sync::CancellationToken;
 const LASTS: Duration = Duration::from_secs(15);
 /// Without a renewal the holder writes for so long only: a write that began at the last moment has the rest to arrive.
 const GOOD_FOR: Duration = Duration::from_secs(10);
+/// Longest wait for the API server: two attempts fit into [`GOOD_FOR`].
+const ANSWER_WITHIN: Duration = Duration::from_secs(4);
 /// How often the holder renews and the others look.
 const EVERY: Duration = Duration::from_secs(3);
 
@@ -170,8 +172,8 @@ impl Candidate {
         false
     }
 
-    /// Renews until the process stops; then gives the lease back once `done` resolves. An error when it was lost: the process
-    /// must end, for another one leads.
+    /// Renews until the process stops; then gives the lease back once `done` resolves. An error when another operator has it: the
+    /// process must end.
     pub async fn hold(
         &mut self,
         stopping: &CancellationToken,
@@ -194,15 +196,11 @@ impl Candidate {
                     self.leadership.end();
                     anyhow::bail!("another operator has taken the lease");
                 }
-                Err(error) => {
-                    tracing::warn!(
-                        error = format!("{error:#}"),
-                        "the lease could not be renewed"
-                    );
-                    if self.leadership.check().is_err() {
-                        anyhow::bail!("the lease could not be renewed in time");
-                    }
-                }
+                // Nothing is written once it has run out. It is ours again if nobody has taken it when the API server is back.
+                Err(error) => tracing::warn!(
+                    error = format!("{error:#}"),
+                    "the lease could not be renewed"
+                ),
             }
         }
         self.give_back().await;
@@ -211,6 +209,12 @@ impl Candidate {
 
     /// Looks once and does what is to be done; answers whether the lease is ours now.
     async fn turn(&mut self) -> anyhow::Result<bool> {
+        tokio::time::timeout(ANSWER_WITHIN, self.look_and_write())
+            .await
+            .context("the API server does not answer")?
+    }
+
+    async fn look_and_write(&mut self) -> anyhow::Result<bool> {
         let asked = Instant::now();
         let found = self
             .api

@@ -682,7 +682,11 @@ pub fn transitions(before: &TenantStatus, after: &TenantStatus) -> Vec<Transitio
             found.push(Transition {
                 is_warning: false,
                 reason: format!("{}Recovered", kind.as_str()),
-                note: now.message.clone(),
+                note: if now.message.is_empty() {
+                    "as it should be again".to_owned()
+                } else {
+                    now.message.clone()
+                },
             });
         } else if now.reason == "Drifted" {
             found.push(Transition {

@@ -189,7 +189,7 @@ impl Reader {
         Ok(Self { entries })
     }
 
-    /// `None` at the end.
+    /// `None` at the end, which is only reached when nothing was damaged.
     pub(crate) async fn next(&mut self) -> Result<Option<Entry>, ArchiveError> {
         self.entries.recv().await.transpose()
     }
@@ -215,6 +215,8 @@ fn read_all(
             return Ok(());
         }
     }
+    // What a tar ends in is not the end of the file: the checksum comes behind it.
+    io::copy(&mut tar.into_inner(), &mut io::sink())?;
     Ok(())
 }
 

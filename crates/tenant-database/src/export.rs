@@ -448,7 +448,14 @@ async fn copy_parts(
                 copy.send(csv).await.doing("writing a table")?;
                 *count += copy.finish().await.doing("writing a table")?;
             }
-            Some(Entry::End(end)) if end.rows == rows => return Ok(rows.values().sum()),
+            Some(Entry::End(end)) if end.rows == rows => {
+                return match reader.next().await? {
+                    None => Ok(rows.values().sum()),
+                    Some(_) => {
+                        Err(ArchiveError::Form("it goes on behind its end".to_owned()).into())
+                    }
+                };
+            }
             Some(Entry::End(_)) => {
                 return Err(ArchiveError::Form("it has other rows than it says".to_owned()).into());
             }

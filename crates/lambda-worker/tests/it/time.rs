@@ -107,6 +107,10 @@ fn measure(module: &CompiledModule, pause: Duration) -> Vec<Duration> {
         .collect()
 }
 
+#[expect(
+    clippy::print_stdout,
+    reason = "numbers for whoever asks with --nocapture"
+)]
 fn show(what: &str, mut times: Vec<Duration>) {
     times.sort_unstable();
     let (median, p99) = (times[times.len() / 2], times[times.len() * 99 / 100]);

@@ -89,13 +89,7 @@ pub async fn control_plane(args: ServeArgs, guard: &TelemetryGuard) -> anyhow::R
     let tasks = Tasks::new();
     let readiness = Readiness::waiting_for(&["control_plane", "tenants"]);
     let listener = service_kit::http::bind(config.listen).await?;
-    let internal_listener = service_kit::http::bind(config.internal_listen).await?;
-    service_kit::http::serve(
-        &tasks,
-        "internal server",
-        internal_listener,
-        internal::router(readiness.clone(), Some(guard.metrics.clone())),
-    );
+    serve_internal(&tasks, config.internal_listen, &readiness, guard).await?;
     let client = kubernetes::connect().await?;
     let provisioner = KubeProvisioner::start(
         &client,
@@ -141,13 +135,7 @@ pub async fn router(args: RouterArgs, guard: &TelemetryGuard) -> anyhow::Result<
     let tasks = Tasks::new();
     let readiness = Readiness::waiting_for(&["router"]);
     let listener = service_kit::http::bind(args.listen).await?;
-    let internal_listener = service_kit::http::bind(args.internal_listen).await?;
-    service_kit::http::serve(
-        &tasks,
-        "internal server",
-        internal_listener,
-        internal::router(readiness.clone(), Some(guard.metrics.clone())),
-    );
+    serve_internal(&tasks, args.internal_listen, &readiness, guard).await?;
     let client = kubernetes::connect().await?;
     let routes = RouteWatch::start(&client, &tasks, Arc::new(SystemClock), &args.base_domain);
     first_copy(routes.complete())
@@ -171,6 +159,19 @@ pub async fn router(args: RouterArgs, guard: &TelemetryGuard) -> anyhow::Result<
     router::serve(&tasks, listener, Arc::new(proxy));
     readiness.set("router", PartState::Ready);
     tasks.run_until_stopped().await
+}
+
+/// Answers `/livez`, `/readyz` and `/metrics`.
+async fn serve_internal(
+    tasks: &Tasks,
+    address: SocketAddr,
+    readiness: &Readiness,
+    guard: &TelemetryGuard,
+) -> anyhow::Result<()> {
+    let listener = service_kit::http::bind(address).await?;
+    let router = internal::router(readiness.clone(), Some(guard.metrics.clone()));
+    service_kit::http::serve(tasks, "internal server", listener, router);
+    Ok(())
 }
 
 async fn first_copy(complete: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {

@@ -474,11 +474,14 @@ DECLARE
     owned record;
 BEGIN
     FOR owned IN
-        SELECT a.attrelid::regclass AS relation, a.attname AS name,
-               pg_get_serial_sequence(a.attrelid::regclass::text, a.attname) AS sequence
-        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-        WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r'
-          AND pg_get_serial_sequence(a.attrelid::regclass::text, a.attname) IS NOT NULL
+        -- By dependencies, not by pg_get_serial_sequence: that may be asked about other tenants' tables first, and is refused.
+        SELECT t.oid::regclass AS relation, a.attname AS name, s.oid::regclass AS sequence
+        FROM pg_class s
+        JOIN pg_depend d ON d.objid = s.oid AND d.classid = 'pg_class'::regclass
+                        AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
+        JOIN pg_class t ON t.oid = d.refobjid
+        JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid
+        WHERE s.relkind = 'S' AND s.relnamespace = current_schema()::regnamespace
     LOOP
         EXECUTE format('SELECT setval(%L, coalesce((SELECT max(%I) FROM %s), 0) + 1, false)',
                        owned.sequence, owned.name, owned.relation);

@@ -7,7 +7,9 @@ use std::time::Instant;
 use domain::limits::LambdaLimits;
 
 use crate::call::Purpose;
-use crate::config::{ExecutorChoice, SandboxArgs};
+#[cfg(feature = "wall")]
+use crate::config::ExecutorChoice;
+use crate::config::SandboxArgs;
 use crate::executor::{Executor, Halt};
 use crate::host::Host;
 use crate::session::Session;

@@ -91,6 +91,8 @@ static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
         .url_relative(UrlRelative::Custom(Box::new(own_path)))
         .attribute_filter(|_, attribute, value| match attribute {
             "style" => clean_style(value).map(Cow::Owned),
+            // Browsers drop some of them before they look for the scheme; whoever reads differently sees another reference.
+            "href" if value.chars().any(char::is_control) => None,
             _ => Some(Cow::Borrowed(value)),
         })
         .link_rel(Some("noopener noreferrer"));
@@ -214,6 +216,18 @@ mod tests {
             if is_plain_text(&text) {
                 proptest::prop_assert_eq!(CLEANER.clean(&text).to_string(), text);
             }
+        }
+    }
+
+    /// Found by the fuzzer, too.
+    #[test]
+    fn references_have_no_control_characters() {
+        for href in ["\u{1c}https://a.example", "https://a.example/\n", "/a\tb"] {
+            assert_eq!(
+                sanitize_html(&format!("<a href=\"{href}\">x</a>")),
+                "<a rel=\"noopener noreferrer\">x</a>",
+                "{href:?}"
+            );
         }
     }
 

@@ -8,6 +8,8 @@ use tenant_crd::v1::{Tenant, TenantStatus};
 use super::desired::ANNOTATION_GENERATION;
 use crate::provision::Observed;
 
+/// Reason of `RuntimeAvailable` while nothing runs and the next request is waited for.
+const ASLEEP: &str = "Asleep";
 /// Reasons of conditions that are not true yet and need nobody to act.
 const AT_WORK: [&str; 4] = ["Waiting", "Starting", "Suspended", "Progressing"];
 
@@ -28,6 +30,7 @@ pub fn observed(tenant: &Tenant) -> Observed {
             .ready_replicas
             .and_then(|count| u32::try_from(count).ok())
             .unwrap_or_default(),
+        asleep: is_asleep(tenant),
         gone: false,
     }
 }
@@ -38,6 +41,7 @@ pub fn gone(generation: i64) -> Observed {
         generation,
         steps: Vec::new(),
         ready_replicas: 0,
+        asleep: false,
         gone: true,
     }
 }
@@ -86,6 +90,14 @@ fn step_state(status: &TenantStatus, step: ProvisionStep) -> StepState {
             },
         },
     }
+}
+
+/// Whether nothing runs on purpose and the next request starts a runtime.
+pub(super) fn is_asleep(tenant: &Tenant) -> bool {
+    let conditions = tenant.status.as_ref().map(|status| &status.conditions);
+    conditions
+        .and_then(|all| condition::find(all, ConditionType::RuntimeAvailable))
+        .is_some_and(|found| found.status == ConditionStatus::True && found.reason == ASLEEP)
 }
 
 fn since(condition: &Condition) -> DateTime<Utc> {

@@ -1,9 +1,11 @@
 //! Desired state as `Tenant` resources, observed state from their status.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
 use async_trait::async_trait;
+use domain::clock::Clock;
 use domain::id::TenantId;
 use domain::name::TenantSlug;
 use k8s_openapi::api::core::v1::Secret;
@@ -14,9 +16,10 @@ use service_kit::Tasks;
 use tenant_crd::v1::Tenant;
 use tokio::sync::broadcast;
 
+use super::reporter::Reporter;
 use super::tenants::{Tenants, tenant_id};
 use super::{MANAGER, desired, observed};
-use crate::provision::{Desired, DesiredState, Observed, ProvisionError, Provisioner};
+use crate::provision::{Desired, DesiredState, Observed, ProvisionError, Provisioner, Resources};
 
 /// Changes that a slow reader may be behind.
 const CHANGES_KEPT: usize = 1_024;
@@ -26,11 +29,12 @@ const REMOVAL_KEPT_FOR: Duration = Duration::from_hours(24);
 
 /// Tells the operator what should be, through the API server.
 pub struct KubeProvisioner {
-    tenants: Api<Tenant>,
+    pub(super) tenants: Api<Tenant>,
     secrets: Api<Secret>,
     namespace: String,
     base_domain: String,
-    known: Tenants,
+    pub(super) known: Tenants,
+    pub(super) reporter: Reporter,
     changes: broadcast::Sender<TenantId>,
     /// What was asked to be absent, with the generation that asked.
     removals: Cache<TenantId, (TenantSlug, i64)>,
@@ -38,7 +42,13 @@ pub struct KubeProvisioner {
 
 impl KubeProvisioner {
     /// Begins to watch Tenants. Secrets for the operator go to `namespace`, the platform's own.
-    pub fn start(client: &Client, tasks: &Tasks, namespace: &str, base_domain: &str) -> Self {
+    pub fn start(
+        client: &Client,
+        tasks: &Tasks,
+        clock: Arc<dyn Clock>,
+        namespace: &str,
+        base_domain: &str,
+    ) -> Self {
         let tenants: Api<Tenant> = Api::all(client.clone());
         let changes = broadcast::Sender::new(CHANGES_KEPT);
         let sender = changes.clone();
@@ -53,6 +63,7 @@ impl KubeProvisioner {
             secrets: Api::namespaced(client.clone(), namespace),
             namespace: namespace.to_owned(),
             base_domain: base_domain.to_owned(),
+            reporter: Reporter::start(client, tasks, known.clone(), clock),
             known,
             changes,
             removals: Cache::builder()
@@ -109,7 +120,7 @@ impl KubeProvisioner {
 }
 
 /// What is deleted already is deleted.
-fn absent_is_fine<T>(outcome: Result<T, kube::Error>) -> Result<(), kube::Error> {
+pub(super) fn absent_is_fine<T>(outcome: Result<T, kube::Error>) -> Result<(), kube::Error> {
     match outcome {
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         other => other.map(drop),
@@ -117,7 +128,7 @@ fn absent_is_fine<T>(outcome: Result<T, kube::Error>) -> Result<(), kube::Error>
 }
 
 /// The API server's own words where it refuses: it is the resource that is wrong, or our rights.
-fn told(error: kube::Error) -> ProvisionError {
+pub(super) fn told(error: kube::Error) -> ProvisionError {
     match error {
         kube::Error::Api(status) => {
             let text = status.message.clone();
@@ -158,5 +169,9 @@ impl Provisioner for KubeProvisioner {
 
     fn changes(&self) -> broadcast::Receiver<TenantId> {
         self.changes.subscribe()
+    }
+
+    fn resources(&self) -> Option<&dyn Resources> {
+        Some(self)
     }
 }

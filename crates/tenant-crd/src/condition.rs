@@ -24,6 +24,8 @@ pub enum ConditionType {
     ModulesLoaded,
     /// The router knows the tenant's hosts; reported by the router.
     Routed,
+    /// The control plane knows a tenant that it has not made; reported by the control plane.
+    Adopted,
 }
 
 impl ConditionType {
@@ -51,6 +53,7 @@ impl ConditionType {
             Self::RuntimeAvailable => "RuntimeAvailable",
             Self::ModulesLoaded => "ModulesLoaded",
             Self::Routed => "Routed",
+            Self::Adopted => "Adopted",
         }
     }
 }

@@ -46,7 +46,9 @@ impl FromRequestParts<AppState> for RuntimeCaller {
         let mut db = state.pool.acquire().await.map_err(DbError::from)?;
         // Tokens never expire, so the token of a tenant that is gone opens nothing.
         match tenant::find(&mut db, id).await? {
-            Some(tenant) if tenant.intent != Intent::Absent => Ok(Self { tenant: id }),
+            Some(tenant) if tenant.intent != Intent::Absent && !tenant.is_retained() => {
+                Ok(Self { tenant: id })
+            }
             Some(_) | None => Err(refuse()),
         }
     }

@@ -25,6 +25,7 @@ CREATE UNIQUE INDEX tenant_slug_key ON tenant (slug) WHERE retained_at IS NULL;
 CREATE INDEX tenant_unclaimed ON tenant (administrator_key)
     WHERE account_id = '00000000-0000-7000-8000-000000000000' AND retained_at IS NULL;
 
--- Owns what nobody has claimed yet. Without credentials and with an address that nobody can type, so nobody signs in to it.
-INSERT INTO account (id, email, email_key, organization, created_at)
-VALUES ('00000000-0000-7000-8000-000000000000', '', '', 'Platform', '2026-01-01T00:00:00Z');
+-- Owns what nobody has claimed yet. Without credentials and with an address that nobody can type, so nobody signs in to it; proven,
+-- so that it is not taken for a signup that was given up.
+INSERT INTO account (id, email, email_key, organization, created_at, verified_at)
+VALUES ('00000000-0000-7000-8000-000000000000', '', '', 'Platform', '2026-01-01T00:00:00Z', '2026-01-01T00:00:00Z');

@@ -85,13 +85,11 @@ fn what_matters(object: &Guarded) -> u64 {
     match &object.0 {
         Err(invalid) => invalid.error.hash(&mut hasher),
         Ok(tenant) => {
-            for kind in ConditionType::OF_OTHERS {
-                let conditions = tenant.status.as_ref().map(|status| &status.conditions);
-                conditions
-                    .and_then(|all| condition::find(all, kind))
-                    .map(|found| (found.status, &found.message))
-                    .hash(&mut hasher);
-            }
+            let conditions = tenant.status.as_ref().map(|status| &status.conditions);
+            conditions
+                .and_then(|all| condition::find(all, ConditionType::Routed))
+                .map(|found| (found.status, &found.message))
+                .hash(&mut hasher);
         }
     }
     hasher.finish()

@@ -13,7 +13,11 @@ use service_kit::Tasks;
 use crate::cluster::Cluster;
 use crate::platform::{Outside, Owner, Platform, request};
 
-const MODULE: &str = "module: {name: laptop}\nfields:\n  - {name: label, type: string}\n";
+const MODULE: &str = "\
+module: {name: laptop, singular: Laptop, plural: Laptops, storage: managed}
+fields:
+  - {name: label, type: string}
+";
 
 async fn start(cluster: &Cluster) -> Platform {
     service_kit::telemetry::install_tls_provider();

@@ -5,12 +5,11 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use axum::body::Body as Answer;
 use bytes::Bytes;
 use domain::id::TenantId;
 use futures_util::{Stream, StreamExt as _};
 use http::{Method, Request, Response, StatusCode};
-use http_body::Frame;
-use http_body_util::StreamBody;
 use kube::Client;
 use kube::client::Body;
 use serde_json::{Value, json};
@@ -217,7 +216,7 @@ impl Cluster {
         );
     }
 
-    fn answer(&self, method: &Method, path: &str, query: &str, body: &Value) -> Response<Body> {
+    fn answer(&self, method: &Method, path: &str, query: &str, body: &Value) -> Response<Answer> {
         let queries: BTreeMap<String, String> = query
             .split('&')
             .filter_map(|pair| pair.split_once('='))
@@ -226,18 +225,17 @@ impl Cluster {
         let get = |key: &str| queries.get(key).map(String::as_str);
         if path == TENANTS && get("watch") == Some("true") {
             let since = get("resourceVersion").unwrap_or("0").parse().unwrap();
-            let body = Body::wrap_body(StreamBody::new(self.watch(since)));
-            return Response::new(body);
+            return Response::new(Answer::from_stream(self.watch(since)));
         }
         let (status, answer) = self.answer_one(method, path, &queries, body);
         self.told();
         Response::builder()
             .status(status)
-            .body(Body::from(serde_json::to_vec(&answer).unwrap()))
+            .body(Answer::from(serde_json::to_vec(&answer).unwrap()))
             .unwrap()
     }
 
-    fn watch(&self, since: u64) -> impl Stream<Item = Result<Frame<Bytes>, Infallible>> + use<> {
+    fn watch(&self, since: u64) -> impl Stream<Item = Result<Bytes, Infallible>> + use<> {
         let cluster = self.clone();
         let versions = self.version.subscribe();
         futures_util::stream::unfold((since, versions), move |(since, mut versions)| {
@@ -252,9 +250,12 @@ impl Cluster {
                     };
                     if let Some((last, _)) = news.last() {
                         let last = *last;
-                        let lines: String =
-                            news.iter().map(|(_, event)| format!("{event}\n")).collect();
-                        return Some((Ok(Frame::data(Bytes::from(lines))), (last, versions)));
+                        let mut lines = String::new();
+                        for (_, event) in &news {
+                            lines.push_str(&event.to_string());
+                            lines.push('\n');
+                        }
+                        return Some((Ok(Bytes::from(lines)), (last, versions)));
                     }
                     versions.changed().await.ok()?;
                 }
@@ -351,12 +352,16 @@ impl World {
         let manager = queries.get("fieldManager").cloned().unwrap_or_default();
         let Some(object) = self.tenants.get(name).cloned() else {
             // Applying makes what is not there, unless it is meant to be a certain one.
-            let code = if body["metadata"]["uid"].is_null() {
-                404
-            } else {
-                409
-            };
-            return refusal(code, "Conflict", &[]);
+            if is_status || !body["metadata"]["uid"].is_null() {
+                return refusal(409, "Conflict", &[]);
+            }
+            let mut object = body.clone();
+            object["metadata"]["uid"] = json!(TenantId::generate().to_string());
+            object["metadata"]["generation"] = json!(1);
+            object["metadata"]["creationTimestamp"] = json!("2026-01-02T03:04:06Z");
+            self.tenants.insert(name.to_owned(), object.clone());
+            self.tell("ADDED", name);
+            return (StatusCode::CREATED, self.tenants[name].clone());
         };
         let uid = &body["metadata"]["uid"];
         if !uid.is_null() && *uid != object["metadata"]["uid"] {

@@ -2,7 +2,7 @@ use serde_json::json;
 
 use super::*;
 
-fn tenant(spec: &Value, status: &Value) -> Tenant {
+fn a_tenant(spec: &Value, status: &Value) -> Tenant {
     let mut all = json!({"slug": "acme"});
     for (key, value) in spec.as_object().unwrap() {
         all[key] = value.clone();
@@ -39,7 +39,7 @@ fn asleep() -> Value {
 #[test]
 fn modules_are_not_loaded_only_when_something_is_wrong_with_them() {
     let said = |spec: Value, status: Value, report: ModuleReport| {
-        let part = next(&tenant(&spec, &status), Some(&report), None, at(0));
+        let part = next(&a_tenant(&spec, &status), Some(&report), None, at(0));
         let found = condition::find(&part.conditions, ConditionType::ModulesLoaded).unwrap();
         assert_eq!(found.observed_generation, Some(4));
         format!("{:?} {}", found.status, found.reason)
@@ -109,12 +109,12 @@ fn after(tenant: &Tenant, part: &OwnPart) -> Tenant {
     if let Some(modules) = patch["status"].get("modules") {
         status["modules"] = modules.clone();
     }
-    super::tests::tenant(&json!({}), &status)
+    a_tenant(&json!({}), &status)
 }
 
 #[test]
 fn a_report_changes_what_it_speaks_of_and_the_same_again_nothing() {
-    let before = tenant(&json!({}), &asleep());
+    let before = a_tenant(&json!({}), &asleep());
     let first = next(
         &before,
         Some(&modules(2, Some(2), &[])),
@@ -159,7 +159,7 @@ fn a_report_changes_what_it_speaks_of_and_the_same_again_nothing() {
 
 #[test]
 fn events_are_about_what_people_want_to_know() {
-    let before = tenant(&json!({}), &json!({}));
+    let before = a_tenant(&json!({}), &json!({}));
     let told =
         |before: &Tenant, modules: Option<ModuleReport>, adoption: Option<AdoptionReport>| {
             let part = next(before, modules.as_ref(), adoption.as_ref(), at(0));
@@ -200,7 +200,7 @@ fn a_status_has_bounds() {
         loaded: Some(1),
         refused: many.into_iter().collect(),
     };
-    let tenant = tenant(&json!({}), &json!({}));
+    let tenant = a_tenant(&json!({}), &json!({}));
     let part = next(&tenant, Some(&report), None, at(0));
     assert_eq!(part.modules.as_ref().unwrap().refused.len(), MOST_REFUSED);
     let text = patch(&tenant, &part).to_string();

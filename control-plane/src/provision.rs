@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use domain::id::{AccountId, TenantId};
 use domain::name::TenantSlug;
 use domain::plan::Plan;
@@ -54,6 +55,8 @@ pub struct Desired {
     pub administrator: Administrator,
     /// What the runtime shows to the control plane.
     pub runtime_token: SecretString,
+    /// Trace (W3C) of the request that made this generation, if one did.
+    pub trace_parent: Option<String>,
 }
 
 /// How far a provisioner is.
@@ -93,6 +96,15 @@ pub trait Provisioner: Send + Sync + 'static {
 
     /// Tells which tenant to observe again. Lossy on purpose: a slow reader falls back to its timer.
     fn changes(&self) -> broadcast::Receiver<TenantId>;
+
+    /// Notes when a tenant must be awake for what time alone makes due; `None` when nothing will. Of no interest where nothing sleeps.
+    async fn set_next_due(
+        &self,
+        _tenant: TenantId,
+        _due: Option<DateTime<Utc>>,
+    ) -> Result<(), ProvisionError> {
+        Ok(())
+    }
 
     /// Tenants as resources that others can make and read too; `None` where only the control plane makes tenants.
     fn resources(&self) -> Option<&dyn Resources> {
@@ -176,6 +188,8 @@ pub struct ResourceWish {
     pub generation: i64,
     /// What.
     pub kind: WishKind,
+    /// Trace (W3C) of the request that made this generation, if one did.
+    pub trace_parent: Option<String>,
 }
 
 /// Kinds of wishes.

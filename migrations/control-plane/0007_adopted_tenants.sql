@@ -14,6 +14,8 @@ ALTER TABLE tenant
     ADD COLUMN leaving boolean NOT NULL DEFAULT false,
     -- The resource is gone and its data is kept: a resource with the same id takes it up again, modules included.
     ADD COLUMN retained_at timestamptz,
+    -- W3C trace context of the request that changed last what is wanted, of tenants of any origin.
+    ADD COLUMN trace_parent text,
     ADD CONSTRAINT tenant_origin_known CHECK (origin IN ('signup', 'resource')),
     ADD CONSTRAINT tenant_resource_has_a_uid CHECK ((origin = 'resource') = (resource_uid IS NOT NULL)),
     ADD CONSTRAINT tenant_retained_wants_nothing

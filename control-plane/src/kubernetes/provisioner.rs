@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use async_trait::async_trait;
+use chrono::{DateTime, SecondsFormat, Utc};
 use domain::clock::Clock;
 use domain::id::TenantId;
 use domain::name::TenantSlug;
@@ -12,7 +13,9 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::{Api, Client, ResourceExt as _};
 use moka::sync::Cache;
+use serde_json::{Value, json};
 use service_kit::Tasks;
+use tenant_crd::names;
 use tenant_crd::v1::Tenant;
 use tokio::sync::broadcast;
 
@@ -119,6 +122,23 @@ impl KubeProvisioner {
     }
 }
 
+/// The annotation that lets the operator wake the tenant at that time, if it is not there already; a tenant that never sleeps needs
+/// none.
+fn next_due_patch(tenant: &Tenant, due: Option<DateTime<Utc>>) -> Option<Value> {
+    let annotations = tenant.metadata.annotations.as_ref();
+    let current = annotations.and_then(|all| all.get(names::ANNOTATION_NEXT_DUE));
+    let wanted = due
+        .filter(|_| tenant.spec.scale_to_zero.is_some())
+        .map(|due| due.to_rfc3339_opts(SecondsFormat::Secs, true));
+    (current != wanted.as_ref()).then(|| {
+        json!({"metadata": {
+            // Of no other Tenant of this name.
+            "uid": tenant.metadata.uid,
+            "annotations": {names::ANNOTATION_NEXT_DUE: wanted},
+        }})
+    })
+}
+
 /// What is deleted already is deleted.
 pub(super) fn absent_is_fine<T>(outcome: Result<T, kube::Error>) -> Result<(), kube::Error> {
     match outcome {
@@ -171,7 +191,64 @@ impl Provisioner for KubeProvisioner {
         self.changes.subscribe()
     }
 
+    async fn set_next_due(
+        &self,
+        tenant: TenantId,
+        due: Option<DateTime<Utc>>,
+    ) -> Result<(), ProvisionError> {
+        let Some(known) = self.known.find(tenant) else {
+            // Not there any more, so it does not sleep either.
+            return Ok(());
+        };
+        let Some(patch) = next_due_patch(&known, due) else {
+            return Ok(());
+        };
+        let params = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let name = known.name_any();
+        let patch = Patch::Merge(patch);
+        let writing = self.tenants.patch_metadata(&name, &params, &patch);
+        absent_is_fine(writing.await).map_err(told)
+    }
+
     fn resources(&self) -> Option<&dyn Resources> {
         Some(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tenant(spec: &Value, annotations: &Value) -> Tenant {
+        serde_json::from_value(json!({
+            "apiVersion": "gotrs.io/v1", "kind": "Tenant",
+            "metadata": {"name": "acme", "uid": "u", "annotations": annotations},
+            "spec": spec,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn when_a_tenant_is_due_is_written_only_where_it_sleeps_and_when_it_differs() {
+        let sleeps = json!({"slug": "acme", "scaleToZero": {}});
+        let awake = json!({"slug": "acme"});
+        let due = DateTime::from_timestamp(1_767_323_045, 999);
+        let said = json!({names::ANNOTATION_NEXT_DUE: "2026-01-02T03:04:05Z"});
+        let patch = |spec, annotations, due| next_due_patch(&tenant(spec, annotations), due);
+        assert_eq!(
+            patch(&sleeps, &json!({}), due),
+            Some(json!({"metadata": {"uid": "u", "annotations": said}}))
+        );
+        assert_eq!(patch(&sleeps, &said, due), None);
+        assert_eq!(patch(&awake, &json!({}), due), None);
+        assert_eq!(patch(&sleeps, &json!({}), None), None);
+        let nothing = Some(
+            json!({"metadata": {"uid": "u", "annotations": {names::ANNOTATION_NEXT_DUE: null}}}),
+        );
+        assert_eq!(patch(&sleeps, &said, None), nothing);
+        assert_eq!(patch(&awake, &said, due), nothing);
     }
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tenant_crd::names;
 use tenant_crd::v1::{DeletionPolicy, Tenant};
 
-use super::desired::ANNOTATION_GENERATION;
+use super::desired::{ANNOTATION_GENERATION, annotations};
 use super::provisioner::{KubeProvisioner, absent_is_fine, told};
 use super::tenants::tenant_id;
 use crate::provision::{
@@ -69,7 +69,7 @@ pub fn patch(wish: &ResourceWish) -> Value {
             "name": wish.slug.as_str(),
             // Of no other resource of this name, and none is made.
             "uid": wish.uid.to_string(),
-            "annotations": { ANNOTATION_ADOPTED: wish.generation.to_string() },
+            "annotations": annotations(ANNOTATION_ADOPTED, wish.generation, wish.trace_parent.as_deref()),
         },
     });
     if let (WishKind::Suspended, Some(object)) = (wish.kind, patch.as_object_mut()) {

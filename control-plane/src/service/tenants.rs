@@ -316,6 +316,7 @@ async fn ask_resource(state: &AppState, id: TenantId, wish: Wish) -> Result<(), 
                 uid: row.uid,
                 generation: tenant.generation + 1,
                 kind: WishKind::Suspended,
+                trace_parent: None,
             };
             let asking = resources.wish(&question, WishMode::Ask);
             match tokio::time::timeout(ASK_TIMEOUT, asking).await {

@@ -405,3 +405,30 @@ async fn how_far_modules_are_is_on_the_tenant_and_written_only_when_it_differs()
     assert!(cluster.events().contains(&"acme Refused".to_owned()));
     platform.end().await;
 }
+
+#[tokio::test]
+async fn when_a_tenant_must_be_awake_is_on_the_tenant() {
+    let (cluster, platform, _, _) = adopted(json!({"scaleToZero": {"idleAfter": "5m"}})).await;
+    let due = |cluster: &Cluster| {
+        let tenant = cluster.tenant("acme");
+        tenant["metadata"]["annotations"]["gotrs.io/next-due"].clone()
+    };
+    let tell = async |body: Value| {
+        let path = "/v1/runtime/sleep";
+        platform
+            .call(Some("tenant-acme"), Method::POST, path, body)
+            .await
+    };
+    let at = json!({"next_due_at": "2026-11-25T12:00:00Z"});
+    assert_eq!(tell(at.clone()).await.status, 204);
+    assert_eq!(due(&cluster), json!("2026-11-25T12:00:00Z"));
+    cluster
+        .until("it is seen", |cluster| due(cluster).is_string())
+        .await;
+    assert_eq!(tell(json!({"next_due_at": null})).await.status, 204);
+    cluster
+        .until("nothing is due", |cluster| due(cluster).is_null())
+        .await;
+    assert_eq!(tell(json!({"next_due_at": "soon"})).await.status, 422);
+    platform.end().await;
+}

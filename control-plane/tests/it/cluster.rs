@@ -53,8 +53,11 @@ impl Cluster {
                 let (parts, body) = request.into_parts();
                 let bytes = body.collect_bytes().await.unwrap();
                 let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-                let query = parts.uri.query().unwrap_or_default();
-                Ok::<_, Infallible>(cluster.answer(&parts.method, parts.uri.path(), query, &body))
+                let kind = parts.headers.get("content-type");
+                let is_apply =
+                    kind.is_some_and(|kind| kind.as_bytes().ends_with(b"apply-patch+yaml"));
+                let query = format!("{}&apply={is_apply}", parts.uri.query().unwrap_or_default());
+                Ok::<_, Infallible>(cluster.answer(&parts.method, parts.uri.path(), &query, &body))
             }
         });
         Client::new(service, "default")
@@ -368,7 +371,23 @@ impl World {
             return refusal(409, "Conflict", &[]);
         }
         let mut next = object.clone();
-        if is_status {
+        if !is_status && queries.get("apply").is_some_and(|apply| apply == "false") {
+            for (key, value) in body["metadata"]["annotations"]
+                .as_object()
+                .into_iter()
+                .flatten()
+            {
+                match value {
+                    Value::Null => drop(
+                        next["metadata"]["annotations"]
+                            .as_object_mut()
+                            .unwrap()
+                            .remove(key),
+                    ),
+                    value => next["metadata"]["annotations"][key] = value.clone(),
+                }
+            }
+        } else if is_status {
             next["status"] = apply_status(object["status"].clone(), &body["status"]);
         } else {
             let force = queries.get("force").is_some_and(|force| force == "true");

@@ -337,6 +337,7 @@ pub(super) async fn wish(state: &AppState, tenant: &Tenant) -> Result<(), Reconc
         uid: row.uid,
         generation: tenant.generation,
         kind: kind_of(tenant),
+        trace_parent: tenant.trace_parent.clone(),
     };
     match tell(resources, &wish).await {
         Err(ReconcileError::Provisioner(ProvisionError::Conflict(conflict))) => {

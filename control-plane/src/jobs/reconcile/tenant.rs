@@ -193,6 +193,7 @@ async fn apply(
             password_hash: account.password_hash,
         },
         runtime_token: runtime_token::issue(&state.keys, tenant.id),
+        trace_parent: tenant.trace_parent.clone(),
     };
     timeout(CALL_TIMEOUT, state.provisioner.apply(&desired))
         .await

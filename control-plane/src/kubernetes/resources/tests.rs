@@ -53,6 +53,7 @@ fn a_wish_speaks_only_of_what_is_ours() {
         uid: Uuid::nil(),
         generation: 3,
         kind,
+        trace_parent: None,
     };
     insta::assert_yaml_snapshot!(patch(&wish(WishKind::Suspended)), @r#"
     apiVersion: gotrs.io/v1

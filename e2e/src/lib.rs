@@ -5,6 +5,8 @@
 
 #![warn(missing_docs)]
 
+pub mod api_server;
 pub mod browser;
+pub mod operator;
 pub mod platform;
 pub mod tenant;

@@ -15,6 +15,7 @@ pub mod controller;
 pub mod lease;
 pub mod memory;
 pub mod metrics;
+pub mod note;
 pub mod reconcile;
 pub mod report;
 pub mod run;

@@ -8,12 +8,15 @@
 //! resource only.
 
 pub mod backoff;
+pub mod channel;
 pub mod command;
 pub mod config;
 pub mod controller;
+pub mod lane;
 pub mod lease;
 pub mod memory;
 pub mod metrics;
+pub mod queue;
 pub mod reconcile;
 pub mod report;
 pub mod run;

@@ -87,13 +87,14 @@ pub(super) async fn bring_in_line(
 /// Keeps the roles of a tenant from signing in; skipped while that was done lately.
 pub(super) async fn lock(
     ctx: &Context,
+    tenant: &Tenant,
     wanted: &ValidatedTenant,
     store: &dyn TenantStore,
 ) -> Result<(), ReconcileError> {
     if ctx.memory.is_locked(&wanted.uid) {
         return Ok(());
     }
-    let _permit = ctx.database_permits.acquire().await;
+    let _permit = ctx.database_permits.enter(ctx.lane_of(tenant)).await;
     ctx.leadership.check()?;
     store.lock(wanted.id).await?;
     ctx.memory.keep_locked(&wanted.uid);
@@ -105,6 +106,8 @@ fn inputs(wanted: &ValidatedTenant, secrets: &RuntimeSecrets) -> u64 {
     let mut hasher = DefaultHasher::new();
     wanted.id.hash(&mut hasher);
     wanted.plan.hash(&mut hasher);
+    // Whatever a new version needs is there before its first runtime.
+    wanted.version.as_str().hash(&mut hasher);
     wanted.run.most().hash(&mut hasher);
     secrets.seal().as_str().hash(&mut hasher);
     wanted
@@ -123,7 +126,7 @@ async fn steps(
     secrets: &RuntimeSecrets,
 ) -> Result<(i64, Vec<String>), Trouble> {
     // As many at once as the store has connections; the others wait here and not for a connection.
-    let _permit = ctx.database_permits.acquire().await;
+    let _permit = ctx.database_permits.enter(ctx.lane_of(tenant)).await;
     // The roles may sign in again from the second step on, wherever this ends.
     ctx.memory.forget_database(&wanted.uid);
     let id = wanted.id;

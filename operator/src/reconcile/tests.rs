@@ -1,4 +1,6 @@
+mod channels;
 mod fake;
+mod lanes;
 
 use chrono::TimeDelta;
 use domain::clock::Clock as _;

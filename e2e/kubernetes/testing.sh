@@ -157,6 +157,7 @@ platform_up() {
   postgres_up
   for database in gotrs_control_plane gotrs_tenants; do sql postgres "CREATE DATABASE $database"; done
   define "$repository/charts/gotrs-cloud/crds/tenants.yaml" tenants.gotrs.io
+  define "$repository/charts/gotrs-cloud/crds/runtimechannels.yaml" runtimechannels.gotrs.io
   scratch_namespace platform pod-security.kubernetes.io/enforce=restricted
   kubectl --namespace platform create secret generic control-plane-database --from-literal="url=$postgres_url/gotrs_control_plane" >/dev/null
   kubectl --namespace platform create secret generic tenants-database --from-literal="url=$postgres_url/gotrs_tenants" >/dev/null

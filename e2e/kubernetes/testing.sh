@@ -190,6 +190,7 @@ platform_up() {
   mail_up
   for database in gotrs_control_plane gotrs_tenants; do sql postgres "CREATE DATABASE $database"; done
   define "$repository/charts/gotrs-cloud/crds/tenants.yaml" tenants.gotrs.io
+  define "$repository/charts/gotrs-cloud/crds/runtimechannels.yaml" runtimechannels.gotrs.io
   scratch_namespace platform pod-security.kubernetes.io/enforce=restricted
   secret() { kubectl --namespace platform create secret generic "$@" >/dev/null; }
   secret control-plane-database --from-literal="url=$postgres_url/gotrs_control_plane"

@@ -9,13 +9,16 @@
 
 pub mod backoff;
 pub mod calls;
+pub mod channel;
 pub mod command;
 pub mod config;
 pub mod controller;
+pub mod lane;
 pub mod lease;
 pub mod memory;
 pub mod metrics;
 pub mod note;
+pub mod queue;
 pub mod reconcile;
 pub mod report;
 pub mod run;

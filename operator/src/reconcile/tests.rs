@@ -1,4 +1,6 @@
+mod channels;
 mod fake;
+mod lanes;
 mod restart;
 
 use chrono::TimeDelta;

@@ -30,7 +30,7 @@ pub enum Command {
     /// Reconcile Tenants until told to stop
     #[command(after_long_help = run_help())]
     Run(RunConfig),
-    /// Print the definitions of the resources Tenant and RuntimeChannel (YAML)
+    /// Print the definitions of the resources for tenants and for channels (YAML)
     Crd,
     /// Write an archive about one tenant for a bug report; it holds no secrets
     Report(ReportConfig),

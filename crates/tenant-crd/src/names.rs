@@ -32,7 +32,7 @@ pub const ANNOTATION_NEXT_DUE: &str = "gotrs.io/next-due";
 pub const ANNOTATION_ROTATE_CREDENTIALS: &str = "gotrs.io/rotate-credentials";
 /// Names a version that failed and is to be tried again.
 pub const ANNOTATION_RETRY_VERSION: &str = "gotrs.io/retry-version";
-/// On a RuntimeChannel: changing its value forgets all failures, so that what failed is tried again.
+/// On a `RuntimeChannel`: changing its value forgets all failures, so that what failed is tried again.
 pub const ANNOTATION_RETRY_FAILED: &str = "gotrs.io/retry-failed";
 /// On a Tenant, with the value `true`: its channel moves it before others.
 pub const LABEL_CANARY: &str = "gotrs.io/canary";

@@ -30,7 +30,7 @@ const PENDING: Duration = Duration::from_mins(1);
 /// For one call.
 const DEADLINE: Duration = Duration::from_secs(15);
 
-/// A RuntimeChannel, or what could not be read of one.
+/// A `RuntimeChannel`, or what could not be read of one.
 pub type GuardedChannel = DeserializeGuard<RuntimeChannel>;
 
 /// The channels of a cluster: a store of all of them, and a stream that says when one has changed.

@@ -94,7 +94,7 @@ fn what_is_asked_for_during_a_turn_is_one_more_turn() {
 #[test]
 fn a_later_turn_comes_earlier_when_somebody_asks() {
     let now = Instant::now();
-    let later = now + Duration::from_secs(3600);
+    let later = now + Duration::from_hours(1);
     let mut queue = Queue::new(PLACES);
     queue.ask("a", Lane::Background, later);
     assert_eq!(queue.next_due(), Some(later));

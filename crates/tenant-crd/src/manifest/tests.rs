@@ -26,6 +26,7 @@ fn tenant(spec: Value) -> Value {
     json!({"apiVersion": "gotrs.io/v1", "kind": "Tenant", "metadata": {"name": slug}, "spec": spec})
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "each call makes its own")]
 fn channel(name: &str, spec: Value) -> Value {
     json!({"apiVersion": "gotrs.io/v1", "kind": "RuntimeChannel", "metadata": {"name": name}, "spec": spec})
 }

@@ -42,6 +42,7 @@ impl Platform {
         platform
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "each call makes its own")]
     fn channel(&self, spec: Value) {
         let mut world = self.cluster.world.lock().unwrap();
         let before = world.objects.get(CHANNEL).cloned();
@@ -275,7 +276,7 @@ async fn a_channel_that_is_gone_changes_nothing_and_a_pin_wins() {
     assert_eq!(platform.image("acme"), "3.0.0");
     assert_eq!(platform.status()["tenants"]["pinned"], 1);
     platform.cluster.edit(&path("acme"), |tenant| {
-        tenant["spec"]["version"] = Value::Null
+        tenant["spec"]["version"] = Value::Null;
     });
     platform.settle().await;
     assert_eq!(

@@ -8,12 +8,14 @@
 //! resource only.
 
 pub mod backoff;
+pub mod calls;
 pub mod command;
 pub mod config;
 pub mod controller;
 pub mod lease;
 pub mod memory;
 pub mod metrics;
+pub mod note;
 pub mod reconcile;
 pub mod report;
 pub mod run;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use domain::clock::SystemClock;
-use kube::Client;
+use domain::clock::{Clock as _, SystemClock};
 use kube::runtime::events::{Recorder, Reporter};
+use kube::{Client, Config};
 use secrecy::SecretString;
 use service_kit::config::{ConfigError, SecretName, required_secret};
 use service_kit::internal::{self, PartState, Readiness};
@@ -19,13 +19,14 @@ use tenant_database::{ConnectError, TenantDatabase};
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::calls::Calls;
 use crate::config::ClusterConfig;
 use crate::lease::Candidate;
 use crate::memory::Memory;
 use crate::reconcile::Context;
 use crate::seen::Seen;
 use crate::store::Stores;
-use crate::{controller, metrics};
+use crate::{controller, metrics, note};
 
 /// As many steps at once as `TenantDatabase` has connections.
 const DATABASE_WORK: usize = 4;
@@ -75,6 +76,14 @@ pub struct RunConfig {
         value_name = "NAME"
     )]
     pub lease: String,
+    /// For tests: abort, as by `kill -9`, once reconciles have had so many answers from API server and databases
+    #[arg(
+        long,
+        env = "GOTRS_ABORT_AFTER_CALLS",
+        hide = true,
+        value_name = "NUMBER"
+    )]
+    pub abort_after_calls: Option<u32>,
 }
 
 const DATABASE_URL: SecretName = SecretName {
@@ -106,11 +115,13 @@ pub async fn run(config: RunConfig, guard: &TelemetryGuard) -> anyhow::Result<Ex
         http::bind(config.internal_listen).await?,
         internal::router(readiness.clone(), Some(guard.metrics.clone())),
     );
-    let client = Client::try_default()
+    let access = Config::infer()
         .await
         .context("no cluster: run in a pod, or set KUBECONFIG")?;
     let operator = Operator {
-        client,
+        client: Client::try_from(access.clone()).context("making a client of the cluster")?,
+        access,
+        calls: config.abort_after_calls.map(Calls::abort_after),
         urls: urls(&cluster, database_url)?,
         cluster,
         // Unique also where two processes were given the same name.
@@ -127,7 +138,10 @@ type Databases = Vec<(String, TenantDatabase)>;
 
 /// What one process works with.
 struct Operator {
+    /// For watches and the Lease.
     client: Client,
+    access: Config,
+    calls: Option<Calls>,
     urls: Vec<(String, SecretString)>,
     cluster: ClusterConfig,
     identity: String,
@@ -155,22 +169,45 @@ impl Operator {
             return Ok(());
         }
         ::metrics::gauge!("operator_leading").set(1);
-        let stores = take_over(&databases).await?;
+        let mut stores = take_over(&databases).await?;
+        let mut client = self.client.clone();
+        if let Some(calls) = &self.calls {
+            client = calls.client(self.access)?;
+            for store in stores.values_mut() {
+                *store = calls.store(Arc::clone(store));
+            }
+        }
+        let (seen, memory) = (Seen::by_watches_of(&note::KINDS), Memory::default());
+        for (name, store) in &stores {
+            match store.notes().await {
+                Ok(notes) => {
+                    for note in notes {
+                        note::restore(&note, &seen, &memory, SystemClock.now());
+                    }
+                }
+                // Then everything is looked at again.
+                Err(error) => tracing::warn!(
+                    database = name,
+                    error = %Chain(&error),
+                    "the notes of the operator before cannot be read"
+                ),
+            }
+        }
         let (tenants, changes) = controller::tenants(&self.client);
         let ctx = Arc::new(Context {
             events: Recorder::new(
-                self.client.clone(),
+                client.clone(),
                 Reporter {
                     controller: "gotrs.io/operator".to_owned(),
                     instance: Some(self.identity),
                 },
             ),
-            client: self.client,
+            client,
             cluster: self.cluster,
             stores,
             database_permits: Semaphore::new(DATABASE_WORK),
-            seen: Arc::new(Seen::default()),
-            memory: Memory::default(),
+            seen: Arc::new(seen),
+            memory,
             tenants: tenants.clone(),
             leadership: candidate.leadership(),
             clock: Arc::new(SystemClock),
@@ -181,9 +218,9 @@ impl Operator {
             metrics::count_tenants(tenants, stopping.clone()),
         );
         let (finished, done) = oneshot::channel::<()>();
-        let until = stopping.clone();
+        let (until, watching) = (stopping.clone(), self.client);
         self.tasks.spawn_service("reconciles", async move {
-            controller::run(ctx, changes, until).await;
+            controller::run(ctx, &watching, changes, until).await;
             // Nobody listens any more when the lease was lost.
             finished.send(()).ok();
             Ok(())

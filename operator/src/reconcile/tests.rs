@@ -1,4 +1,5 @@
 mod fake;
+mod restart;
 
 use chrono::TimeDelta;
 use domain::clock::Clock as _;

@@ -8,6 +8,7 @@ mod apply;
 pub mod build;
 mod database;
 mod delete;
+mod export;
 pub mod secrets;
 pub mod status;
 pub mod validate;
@@ -35,6 +36,7 @@ use tokio::sync::Semaphore;
 use tracing::Instrument as _;
 
 use crate::config::ClusterConfig;
+use crate::exports::Exports;
 use crate::lease::{Leadership, NotLeading};
 use crate::memory::Memory;
 use crate::reconcile::apply::{ApplyError, find};
@@ -64,6 +66,8 @@ pub struct Context {
     pub cluster: ClusterConfig,
     /// The databases.
     pub stores: Stores,
+    /// Exports into the object store.
+    pub exports: Exports,
     /// Steps in databases at once.
     pub database_permits: Semaphore,
     /// What the watches saw.
@@ -271,6 +275,7 @@ async fn bring_in_line(
         database::lock(ctx, wanted, store.as_ref()).await?;
     }
     let complete = rollout.as_ref().is_some_and(Rollout::is_complete);
+    let is_exporting = export::requested(ctx, tenant, wanted.id, &store).await?;
     let facts = Facts::Worked {
         tenant: wanted,
         url,
@@ -278,7 +283,11 @@ async fn bring_in_line(
         rollout,
     };
     write::report(ctx, tenant, &facts).await?;
-    Ok(next_look(complete, wanted.look_again, now))
+    Ok(if is_exporting {
+        Action::requeue(export::LOOK)
+    } else {
+        next_look(complete, wanted.look_again, now)
+    })
 }
 
 /// When to look again if nothing happens.

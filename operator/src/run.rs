@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use blob_store::config::S3Args;
 use domain::clock::SystemClock;
 use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
@@ -20,6 +21,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::ClusterConfig;
+use crate::exports::{Archives, Exports};
 use crate::lease::Candidate;
 use crate::memory::Memory;
 use crate::reconcile::Context;
@@ -48,6 +50,8 @@ pub struct RunConfig {
     /// File that holds the database URL
     #[arg(long, env = "GOTRS_DATABASE_URL_FILE", value_name = "PATH")]
     pub database_url_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub s3: S3Args,
     /// What the operator must know of the cluster (JSON); `--help` ends with an example
     #[arg(long, env = "GOTRS_CLUSTER_CONFIG", value_name = "PATH")]
     pub cluster_config: PathBuf,
@@ -97,6 +101,7 @@ impl RunConfig {
 pub async fn run(config: RunConfig, guard: &TelemetryGuard) -> anyhow::Result<ExitCode> {
     let cluster = ClusterConfig::read(&config.cluster_config)?;
     let database_url = config.database_url()?;
+    let archives = config.s3.optional_store()?;
     metrics::describe();
     let tasks = Tasks::new();
     let readiness = Readiness::waiting_for(&[API, DATABASE]);
@@ -113,6 +118,7 @@ pub async fn run(config: RunConfig, guard: &TelemetryGuard) -> anyhow::Result<Ex
         client,
         urls: urls(&cluster, database_url)?,
         cluster,
+        archives: archives.map(|store| Arc::new(store) as Arc<dyn Archives>),
         // Unique also where two processes were given the same name.
         identity: format!("{}-{:08x}", config.identity, rand::random::<u32>()),
         lease: config.lease,
@@ -130,6 +136,8 @@ struct Operator {
     client: Client,
     urls: Vec<(String, SecretString)>,
     cluster: ClusterConfig,
+    /// Where exports go; none are made without.
+    archives: Option<Arc<dyn Archives>>,
     identity: String,
     lease: String,
     readiness: Readiness,
@@ -168,6 +176,7 @@ impl Operator {
             client: self.client,
             cluster: self.cluster,
             stores,
+            exports: Exports::new(self.archives, self.tasks.clone()),
             database_permits: Semaphore::new(DATABASE_WORK),
             seen: Arc::new(Seen::default()),
             memory: Memory::default(),

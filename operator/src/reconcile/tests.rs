@@ -1,3 +1,4 @@
+mod export;
 mod fake;
 
 use chrono::TimeDelta;

@@ -144,13 +144,13 @@ fn owners<K: Resource>(object: PartialObjectMeta<K>) -> Vec<ObjectRef<Guarded>> 
         .collect()
 }
 
-/// Reconciles until `stopping`; reconciles under way are finished.
+/// Reconciles until `stopping`; reconciles under way are finished. Watches have a client of their own.
 pub async fn run(
     ctx: Arc<Context>,
+    client: &Client,
     tenants: impl Stream<Item = Result<Guarded, watcher::Error>> + Send + 'static,
     stopping: CancellationToken,
 ) {
-    let client = &ctx.client;
     let seen = &ctx.seen;
     Controller::for_stream(tenants, ctx.tenants.clone())
         .with_config(Config::default().concurrency(CONCURRENCY).debounce(DEBOUNCE))

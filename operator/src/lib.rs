@@ -8,6 +8,7 @@
 //! resource only.
 
 pub mod backoff;
+pub mod calls;
 pub mod command;
 pub mod config;
 pub mod controller;

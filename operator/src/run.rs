@@ -9,8 +9,8 @@ use std::time::Duration;
 use anyhow::Context as _;
 use blob_store::config::S3Args;
 use domain::clock::SystemClock;
-use kube::Client;
 use kube::runtime::events::{Recorder, Reporter};
+use kube::{Client, Config};
 use secrecy::SecretString;
 use service_kit::config::{ConfigError, SecretName, required_secret};
 use service_kit::internal::{self, PartState, Readiness};
@@ -20,6 +20,7 @@ use tenant_database::{ConnectError, TenantDatabase};
 use tokio::sync::{Semaphore, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::calls::Calls;
 use crate::config::ClusterConfig;
 use crate::exports::{Archives, Exports};
 use crate::lease::Candidate;
@@ -79,6 +80,14 @@ pub struct RunConfig {
         value_name = "NAME"
     )]
     pub lease: String,
+    /// For tests: abort, as by `kill -9`, once reconciles have had so many answers from API server and databases
+    #[arg(
+        long,
+        env = "GOTRS_ABORT_AFTER_CALLS",
+        hide = true,
+        value_name = "NUMBER"
+    )]
+    pub abort_after_calls: Option<u32>,
 }
 
 const DATABASE_URL: SecretName = SecretName {
@@ -111,11 +120,13 @@ pub async fn run(config: RunConfig, guard: &TelemetryGuard) -> anyhow::Result<Ex
         http::bind(config.internal_listen).await?,
         internal::router(readiness.clone(), Some(guard.metrics.clone())),
     );
-    let client = Client::try_default()
+    let access = Config::infer()
         .await
         .context("no cluster: run in a pod, or set KUBECONFIG")?;
     let operator = Operator {
-        client,
+        client: Client::try_from(access.clone()).context("making a client of the cluster")?,
+        access,
+        calls: config.abort_after_calls.map(Calls::abort_after),
         urls: urls(&cluster, database_url)?,
         cluster,
         archives: archives.map(|store| Arc::new(store) as Arc<dyn Archives>),
@@ -133,7 +144,10 @@ type Databases = Vec<(String, TenantDatabase)>;
 
 /// What one process works with.
 struct Operator {
+    /// For watches and the Lease.
     client: Client,
+    access: Config,
+    calls: Option<Calls>,
     urls: Vec<(String, SecretString)>,
     cluster: ClusterConfig,
     /// Where exports go; none are made without.
@@ -163,17 +177,24 @@ impl Operator {
             return Ok(());
         }
         ::metrics::gauge!("operator_leading").set(1);
-        let stores = take_over(&databases).await?;
+        let mut stores = take_over(&databases).await?;
+        let mut client = self.client.clone();
+        if let Some(calls) = &self.calls {
+            client = calls.client(self.access)?;
+            for store in stores.values_mut() {
+                *store = calls.store(Arc::clone(store));
+            }
+        }
         let (tenants, changes) = controller::tenants(&self.client);
         let ctx = Arc::new(Context {
             events: Recorder::new(
-                self.client.clone(),
+                client.clone(),
                 Reporter {
                     controller: "gotrs.io/operator".to_owned(),
                     instance: Some(self.identity),
                 },
             ),
-            client: self.client,
+            client,
             cluster: self.cluster,
             stores,
             exports: Exports::new(self.archives, self.tasks.clone()),
@@ -190,9 +211,9 @@ impl Operator {
             metrics::count_tenants(tenants, stopping.clone()),
         );
         let (finished, done) = oneshot::channel::<()>();
-        let until = stopping.clone();
+        let (until, watching) = (stopping.clone(), self.client);
         self.tasks.spawn_service("reconciles", async move {
-            controller::run(ctx, changes, until).await;
+            controller::run(ctx, &watching, changes, until).await;
             // Nobody listens any more when the lease was lost.
             finished.send(()).ok();
             Ok(())

@@ -5,12 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use domain::clock::Clock;
 use domain::id::TenantId;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Patch, PatchParams};
-use kube::runtime::reflector::Store;
 use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::json;
@@ -22,7 +22,7 @@ use tokio::sync::{Notify, watch as channel};
 
 use super::ROUTER_MANAGER;
 use super::tenants::{Tenants, tenant_id};
-use super::watch;
+use super::watch::{self, Copied};
 use crate::router::{Route, RouteTarget, RoutingTable};
 
 /// Changes come in bursts; a table is made of all that come within this time.
@@ -39,8 +39,7 @@ const PORT_NAME: &str = "http";
 /// Keeps a routing table current and tells in each Tenant's status that it is routed.
 pub struct RouteWatch {
     table: channel::Receiver<Arc<RoutingTable>>,
-    tenants: Tenants,
-    pods: Store<Pod>,
+    first: channel::Receiver<bool>,
 }
 
 impl RouteWatch {
@@ -67,10 +66,12 @@ impl RouteWatch {
             },
         );
         let (publisher, table) = channel::channel(Arc::default());
+        let (announce, first) = channel::channel(false);
         let job = Publishing {
-            tenants: tenants.clone(),
-            pods: pods.clone(),
+            tenants,
+            pods,
             publisher,
+            announce,
             api: Api::all(client.clone()),
             clock,
             base_domain: base_domain.to_owned(),
@@ -82,11 +83,7 @@ impl RouteWatch {
                 ended = job.run(&changed) => ended,
             }
         });
-        Self {
-            table,
-            tenants,
-            pods,
-        }
+        Self { table, first }
     }
 
     /// The table, now and later.
@@ -94,18 +91,23 @@ impl RouteWatch {
         self.table.clone()
     }
 
-    /// Waits until both copies are complete: before that every host would be unknown.
-    pub async fn complete(&self) -> anyhow::Result<()> {
-        self.tenants.complete().await?;
-        self.pods.wait_until_ready().await?;
-        Ok(())
+    /// Waits until the table is the first that was made of everything: before that every host would be unknown.
+    pub async fn published(&self) -> anyhow::Result<()> {
+        let mut table = self.first.clone();
+        table
+            .wait_for(|is_published| *is_published)
+            .await
+            .map(drop)
+            .context("the routes ended before they had begun")
     }
 }
 
 struct Publishing {
     tenants: Tenants,
-    pods: Store<Pod>,
+    pods: Copied<Pod>,
     publisher: channel::Sender<Arc<RoutingTable>>,
+    /// That the first table is there.
+    announce: channel::Sender<bool>,
     api: Api<Tenant>,
     clock: Arc<dyn Clock>,
     base_domain: String,
@@ -114,10 +116,10 @@ struct Publishing {
 impl Publishing {
     async fn run(self, changed: &Notify) -> anyhow::Result<()> {
         self.tenants.complete().await?;
-        self.pods.wait_until_ready().await?;
+        self.pods.complete().await?;
         loop {
             let tenants = self.tenants.all();
-            let pods = self.pods.state();
+            let pods = self.pods.store().state();
             let next = table(&tenants, pods.iter().map(|pod| &**pod), &self.base_domain);
             metrics::gauge!("router_hosts").set(count(next.len()));
             self.publisher.send_if_modified(|current| {
@@ -127,6 +129,7 @@ impl Publishing {
                 }
                 differs
             });
+            self.announce.send_replace(true);
             let all_told = self.tell(&tenants, &next).await;
             if all_told {
                 changed.notified().await;

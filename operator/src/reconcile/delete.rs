@@ -63,14 +63,18 @@ pub(super) async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Action, Rec
     if let Some(action) = end_data(tenant, ctx).await? {
         return Ok(action);
     }
-    let others: Vec<String> = tenant
+    // The end of the data may have been reported: then this is not the version any more that we were given.
+    let Some(fresh) = write::find_fresh(ctx, tenant).await? else {
+        return Ok(Action::await_change());
+    };
+    let others: Vec<String> = fresh
         .finalizers()
         .iter()
         .filter(|name| *name != names::FINALIZER)
         .cloned()
         .collect();
     ctx.leadership.check()?;
-    set_finalizers(tenant, ctx, &others).await?;
+    set_finalizers(&fresh, ctx, &others).await?;
     ctx.memory.forget(&tenant.uid().unwrap_or_default());
     tracing::info!(tenant.slug = %tenant.spec.slug, "the tenant is gone");
     Ok(Action::await_change())

@@ -96,7 +96,10 @@ pub(super) async fn last_of_all(
     let key = BlobKey::export(id, export);
     ctx.leadership.check()?;
     let progress = ctx.exports.advance(&key, id, store);
-    report(ctx, tenant, &uid, Some(&key), progress.clone()).await?;
+    // That it is looked for again, before the data goes, is no news.
+    if progress != Progress::Running || !is_made(tenant) {
+        report(ctx, tenant, &uid, Some(&key), progress.clone()).await?;
+    }
     match progress {
         Progress::Running => {
             deleting(ctx, tenant, "its data is being exported", None).await?;

@@ -66,7 +66,10 @@ pub(super) async fn report_export(
 }
 
 /// The Tenant as it is now, unless it is another one.
-async fn find_fresh(ctx: &Context, tenant: &Tenant) -> Result<Option<Tenant>, ReconcileError> {
+pub(super) async fn find_fresh(
+    ctx: &Context,
+    tenant: &Tenant,
+) -> Result<Option<Tenant>, ReconcileError> {
     let name = tenant.metadata.name.as_deref().unwrap_or_default();
     let api = Api::<Tenant>::all(ctx.client.clone());
     Ok(find(&api, KIND, name)

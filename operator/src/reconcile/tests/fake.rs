@@ -243,7 +243,7 @@ impl Cluster {
     /// Reconciles, and lets the exports that it began end, until neither changes anything; failures are answered.
     pub(super) async fn settle_with_exports(&self) -> Vec<String> {
         let mut failures = Vec::new();
-        for _ in 0..6 {
+        for _ in 0..12 {
             if self.object(TENANT).is_none() {
                 break;
             }

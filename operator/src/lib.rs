@@ -13,6 +13,7 @@ pub mod command;
 pub mod config;
 pub mod controller;
 pub mod exports;
+pub mod import;
 pub mod lease;
 pub mod memory;
 pub mod metrics;

@@ -37,9 +37,9 @@ const ASK_EVERY: Duration = Duration::from_secs(2);
 const API: &str = "cluster";
 const DATABASE: &str = "database";
 
-/// Settings of `operator run`.
+/// Where tenants live.
 #[derive(Debug, clap::Args)]
-pub struct RunConfig {
+pub struct DatabaseArgs {
     /// PostgreSQL in which tenants live, as superuser and not through a pooler; the cluster `default`
     #[arg(
         long,
@@ -51,6 +51,14 @@ pub struct RunConfig {
     /// File that holds the database URL
     #[arg(long, env = "GOTRS_DATABASE_URL_FILE", value_name = "PATH")]
     pub database_url_file: Option<PathBuf>,
+}
+
+/// Settings of `operator run`.
+#[derive(Debug, clap::Args)]
+pub struct RunConfig {
+    /// Where tenants live
+    #[command(flatten)]
+    pub database: DatabaseArgs,
     #[command(flatten)]
     pub s3: S3Args,
     /// What the operator must know of the cluster (JSON); `--help` ends with an example
@@ -96,8 +104,9 @@ const DATABASE_URL: SecretName = SecretName {
     example: "postgres://postgres:secret@postgres.databases.svc:5432/tenants",
 };
 
-impl RunConfig {
-    fn database_url(&self) -> Result<SecretString, ConfigError> {
+impl DatabaseArgs {
+    /// The URL, from wherever it was given.
+    pub fn url(&self) -> Result<SecretString, ConfigError> {
         required_secret(
             DATABASE_URL,
             self.database_url.clone(),
@@ -109,7 +118,7 @@ impl RunConfig {
 /// Runs until SIGINT or SIGTERM, or until the lease is lost.
 pub async fn run(config: RunConfig, guard: &TelemetryGuard) -> anyhow::Result<ExitCode> {
     let cluster = ClusterConfig::read(&config.cluster_config)?;
-    let database_url = config.database_url()?;
+    let database_url = config.database.url()?;
     let archives = config.s3.optional_store()?;
     metrics::describe();
     let tasks = Tasks::new();

@@ -12,7 +12,7 @@ use domain::id::TenantId;
 use kube::client::ClientBuilder;
 use kube::{Client, Config};
 use secrecy::SecretString;
-use tenant_database::{AdministratorSeed, Credentials, RoleLimits};
+use tenant_database::{AdministratorSeed, Credentials, Note, RoleLimits};
 use tower::util::MapResultLayer;
 
 use crate::store::{StoreError, TenantStore};
@@ -102,6 +102,19 @@ impl TenantStore for Counted {
 
     async fn lock(&self, tenant: TenantId) -> Result<(), StoreError> {
         self.count(self.store.lock(tenant)).await
+    }
+
+    async fn stamp(&self, tenant: TenantId) -> Result<String, StoreError> {
+        self.count(self.store.stamp(tenant)).await
+    }
+
+    async fn keep_note(&self, tenant: TenantId, content: &str) -> Result<(), StoreError> {
+        self.count(self.store.keep_note(tenant, content)).await
+    }
+
+    /// Once at the start, before any reconcile.
+    async fn notes(&self) -> Result<Vec<Note>, StoreError> {
+        self.store.notes().await
     }
 
     async fn remove(&self, tenant: TenantId) -> Result<(), StoreError> {

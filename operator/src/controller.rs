@@ -6,13 +6,14 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{Stream, StreamExt as _};
+use futures_util::{Stream, StreamExt as _, stream};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{LimitRange, Namespace, ResourceQuota, Secret, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::core::PartialObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::core::{PartialObjectMeta, PartialObjectMetaExt as _};
 use kube::runtime::controller::{Config, Error as ControllerError};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{self, Event, watcher};
@@ -22,8 +23,9 @@ use tenant_crd::condition::{self, ConditionType};
 use tenant_crd::names;
 use tokio_util::sync::CancellationToken;
 
+use crate::reconcile::status::Rollout;
 use crate::reconcile::{Context, Guarded, after_error, reconcile};
-use crate::seen::Seen;
+use crate::seen::{ObjectKey, Seen};
 
 /// Tenants that are worked on at once. Most of a reconcile is waiting for the API server; the database has a bound of its own.
 const CONCURRENCY: u16 = 32;
@@ -108,26 +110,79 @@ where
     K: Resource<DynamicType = ()> + k8s_openapi::Resource + Clone + Debug + Send + Sync + 'static,
 {
     let kind = <K as k8s_openapi::Resource>::KIND;
-    // How far a rollout is, is in the status, and that does not change the fingerprint.
-    let reports = kind == <Deployment as k8s_openapi::Resource>::KIND;
-    let selector = format!("{}={}", names::LABEL_MANAGED_BY, names::MANAGED_BY);
     let api = Api::<PartialObjectMeta<K>>::all(client.clone());
-    watcher(api, watcher::Config::default().labels(&selector)).filter_map(move |event| {
-        ready(match event {
-            Ok(Event::Apply(object) | Event::InitApply(object)) => {
-                (seen.saw(kind, object.meta()) || reports).then_some(Ok(object))
-            }
-            Ok(Event::Delete(object)) => {
-                seen.gone(kind, object.meta());
-                Some(Ok(object))
-            }
-            Ok(Event::Init) => {
-                seen.forget_kind(kind);
-                None
-            }
-            Ok(Event::InitDone) => None,
-            Err(error) => Some(Err(error)),
-        })
+    watcher(api, ours()).flat_map(move |event| {
+        stream::iter(news(event, &seen, kind, |object| {
+            seen.saw(kind, object.meta())
+        }))
+    })
+}
+
+/// Our Deployments as a whole: how far their rollouts are is in their status. Nothing but that is kept.
+fn deployments(
+    client: &Client,
+    seen: Arc<Seen>,
+) -> impl Stream<Item = Result<PartialObjectMeta<Deployment>, watcher::Error>> + Send + 'static + use<>
+{
+    let kind = <Deployment as k8s_openapi::Resource>::KIND;
+    // They are large: fewer at once.
+    let config = ours().page_size(100);
+    watcher(Api::<Deployment>::all(client.clone()), config).flat_map(move |event| {
+        stream::iter(news(event, &seen, kind, |object| {
+            seen.saw_rollout(kind, object.meta(), Rollout::of(object))
+        }))
+    })
+}
+
+fn ours() -> watcher::Config {
+    let selector = format!("{}={}", names::LABEL_MANAGED_BY, names::MANAGED_BY);
+    watcher::Config::default().labels(&selector)
+}
+
+/// Whose tenants are to be looked at after an event.
+fn news<K: Resource, T>(
+    event: Result<Event<K>, watcher::Error>,
+    seen: &Seen,
+    kind: &'static str,
+    is_news: impl Fn(&K) -> bool,
+) -> Vec<Result<PartialObjectMeta<T>, watcher::Error>> {
+    let touched = |object: &K| vec![Ok(object.meta().clone().into_response_partial())];
+    match event {
+        Ok(Event::Apply(object) | Event::InitApply(object)) => match is_news(&object) {
+            true => touched(&object),
+            false => Vec::new(),
+        },
+        Ok(Event::Delete(object)) => {
+            seen.gone(kind, object.meta());
+            touched(&object)
+        }
+        Ok(Event::Init) => {
+            seen.begins(kind);
+            Vec::new()
+        }
+        // Nobody tells of those that went while the watch was broken.
+        Ok(Event::InitDone) => seen
+            .has_told(kind)
+            .iter()
+            .filter_map(|key| Some(Ok(vanished(key)?.into_response_partial())))
+            .collect(),
+        Err(error) => vec![Err(error)],
+    }
+}
+
+/// Stands for an object of which only the key is known.
+fn vanished(key: &ObjectKey) -> Option<ObjectMeta> {
+    let slug = key.place().strip_prefix(names::NAMESPACE_PREFIX)?;
+    Some(ObjectMeta {
+        name: Some(key.name.clone()),
+        namespace: key.namespace.clone(),
+        owner_references: Some(vec![OwnerReference {
+            api_version: "gotrs.io/v1".to_owned(),
+            kind: "Tenant".to_owned(),
+            name: slug.to_owned(),
+            ..OwnerReference::default()
+        }]),
+        ..ObjectMeta::default()
     })
 }
 
@@ -160,7 +215,7 @@ pub async fn run(
         .watches_stream(owned::<ResourceQuota>(client, Arc::clone(seen)), owners)
         .watches_stream(owned::<LimitRange>(client, Arc::clone(seen)), owners)
         .watches_stream(owned::<NetworkPolicy>(client, Arc::clone(seen)), owners)
-        .watches_stream(owned::<Deployment>(client, Arc::clone(seen)), owners)
+        .watches_stream(deployments(client, Arc::clone(seen)), owners)
         .watches_stream(owned::<PodDisruptionBudget>(client, Arc::clone(seen)), owners)
         .watches_stream(owned::<HorizontalPodAutoscaler>(client, Arc::clone(seen)), owners)
         .graceful_shutdown_on(stopping.cancelled_owned())

@@ -17,6 +17,7 @@ pub mod import;
 pub mod lease;
 pub mod memory;
 pub mod metrics;
+pub mod note;
 pub mod reconcile;
 pub mod report;
 pub mod run;

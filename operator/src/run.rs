@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use blob_store::config::S3Args;
-use domain::clock::SystemClock;
+use domain::clock::{Clock as _, SystemClock};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::{Client, Config};
 use secrecy::SecretString;
@@ -28,7 +28,7 @@ use crate::memory::Memory;
 use crate::reconcile::Context;
 use crate::seen::Seen;
 use crate::store::Stores;
-use crate::{controller, metrics};
+use crate::{controller, metrics, note};
 
 /// As many steps at once as `TenantDatabase` has connections.
 const DATABASE_WORK: usize = 4;
@@ -194,6 +194,22 @@ impl Operator {
                 *store = calls.store(Arc::clone(store));
             }
         }
+        let (seen, memory) = (Seen::by_watches_of(&note::KINDS), Memory::default());
+        for (name, store) in &stores {
+            match store.notes().await {
+                Ok(notes) => {
+                    for note in notes {
+                        note::restore(&note, &seen, &memory, SystemClock.now());
+                    }
+                }
+                // Then everything is looked at again.
+                Err(error) => tracing::warn!(
+                    database = name,
+                    error = %Chain(&error),
+                    "the notes of the operator before cannot be read"
+                ),
+            }
+        }
         let (tenants, changes) = controller::tenants(&self.client);
         let ctx = Arc::new(Context {
             events: Recorder::new(
@@ -208,8 +224,8 @@ impl Operator {
             stores,
             exports: Exports::new(self.archives, self.tasks.clone()),
             database_permits: Semaphore::new(DATABASE_WORK),
-            seen: Arc::new(Seen::default()),
-            memory: Memory::default(),
+            seen: Arc::new(seen),
+            memory,
             tenants: tenants.clone(),
             leadership: candidate.leadership(),
             clock: Arc::new(SystemClock),

@@ -11,7 +11,8 @@ use domain::plan::Plan;
 use secrecy::SecretString;
 use tenant_database::{
     AdministratorError, AdministratorSeed, Credentials, DatabaseError, ExportError, MigrateError,
-    RemovalError, RoleLimits, RolesError, SchemaError, TenantDatabase, VerifyError,
+    Note, NoteError, RemovalError, RoleLimits, RolesError, SchemaError, TenantDatabase,
+    VerifyError,
 };
 
 use crate::reconcile::validate::Run;
@@ -100,7 +101,13 @@ pub trait TenantStore: Send + Sync + 'static {
     async fn differences(&self, tenant: TenantId) -> Result<Vec<String>, StoreError>;
     /// Keeps the roles from signing in and ends their connections.
     async fn lock(&self, tenant: TenantId) -> Result<(), StoreError>;
-    /// Removes schema and roles.
+    /// What changes when somebody changes roles or schema.
+    async fn stamp(&self, tenant: TenantId) -> Result<String, StoreError>;
+    /// Writes down what the next operator may need.
+    async fn keep_note(&self, tenant: TenantId, content: &str) -> Result<(), StoreError>;
+    /// What operators before wrote down.
+    async fn notes(&self) -> Result<Vec<Note>, StoreError>;
+    /// Removes schema and roles, and the note.
     async fn remove(&self, tenant: TenantId) -> Result<(), StoreError>;
     /// Writes all rows to `destination` as one archive; answers its size. Without a deadline of its own.
     async fn export(
@@ -189,14 +196,31 @@ impl TenantStore for TenantDatabase {
             .map_err(roles_error)
     }
 
+    async fn stamp(&self, tenant: TenantId) -> Result<String, StoreError> {
+        Self::stamp(self, tenant).await.map_err(note_error)
+    }
+
+    async fn keep_note(&self, tenant: TenantId, content: &str) -> Result<(), StoreError> {
+        Self::keep_note(self, tenant, content)
+            .await
+            .map_err(note_error)
+    }
+
+    async fn notes(&self) -> Result<Vec<Note>, StoreError> {
+        Self::notes(self).await.map_err(note_error)
+    }
+
     async fn remove(&self, tenant: TenantId) -> Result<(), StoreError> {
-        self.drop_tenant(tenant).await.map_err(|error| match error {
-            RemovalError::Database(DatabaseError::Fenced { .. })
-            | RemovalError::LockOut(RolesError::Database(DatabaseError::Fenced { .. })) => {
-                StoreError::fenced(error)
-            }
-            error => StoreError::passing("RemovalFailed", error),
-        })
+        self.drop_tenant(tenant)
+            .await
+            .map_err(|error| match error {
+                RemovalError::Database(DatabaseError::Fenced { .. })
+                | RemovalError::LockOut(RolesError::Database(DatabaseError::Fenced { .. })) => {
+                    StoreError::fenced(error)
+                }
+                error => StoreError::passing("RemovalFailed", error),
+            })?;
+        self.forget_note(tenant).await.map_err(note_error)
     }
 
     async fn export(
@@ -229,6 +253,13 @@ fn roles_error(error: RolesError) -> StoreError {
     match error {
         RolesError::Database(DatabaseError::Fenced { .. }) => StoreError::fenced(error),
         error => StoreError::passing("RolesFailed", error),
+    }
+}
+
+fn note_error(error: NoteError) -> StoreError {
+    match error {
+        NoteError::Database(DatabaseError::Fenced { .. }) => StoreError::fenced(error),
+        NoteError::Database(_) => StoreError::passing("NoteFailed", error),
     }
 }
 

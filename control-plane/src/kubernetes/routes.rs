@@ -1,8 +1,10 @@
 //! The router's table from Tenants and their pods.
 
-use std::collections::HashMap;
+mod index;
+
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -11,6 +13,7 @@ use domain::clock::Clock;
 use domain::id::TenantId;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Patch, PatchParams};
+use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::json;
@@ -19,7 +22,9 @@ use tenant_crd::condition::{self, ConditionStatus, ConditionType, Observation};
 use tenant_crd::names;
 use tenant_crd::v1::{Phase, Tenant};
 use tokio::sync::{Notify, watch as channel};
+use tokio::time::Instant;
 
+pub use self::index::Routes;
 use super::ROUTER_MANAGER;
 use super::tenants::{Tenants, tenant_id};
 use super::watch::{self, Copied};
@@ -27,6 +32,8 @@ use crate::router::{Route, RouteTarget, RoutingTable};
 
 /// Changes come in bursts; a table is made of all that come within this time.
 const SETTLE: Duration = Duration::from_millis(25);
+/// Everything is made anew so often: nobody tells what went while a watch was broken.
+const ANEW: Duration = Duration::from_mins(1);
 /// Longest time for writing one condition.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// What could not be written is tried again so much later.
@@ -45,10 +52,10 @@ pub struct RouteWatch {
 impl RouteWatch {
     /// Begins to watch Tenants and the pods of their runtimes.
     pub fn start(client: &Client, tasks: &Tasks, clock: Arc<dyn Clock>, base_domain: &str) -> Self {
-        let changed = Arc::new(Notify::new());
+        let changed = Arc::new(Changes::default());
         let tenants = Tenants::watch(client, tasks, {
             let changed = Arc::clone(&changed);
-            move |_| changed.notify_one()
+            move |tenant| changed.tenant(tenant)
         });
         let pods = watch::start(
             tasks,
@@ -62,7 +69,7 @@ impl RouteWatch {
             )),
             {
                 let changed = Arc::clone(&changed);
-                move |_| changed.notify_one()
+                move |pod| changed.pod(pod)
             },
         );
         let (publisher, table) = channel::channel(Arc::default());
@@ -102,6 +109,40 @@ impl RouteWatch {
     }
 }
 
+/// What has changed since it was looked at last.
+#[derive(Default)]
+struct Changes {
+    names: Mutex<Names>,
+    notify: Notify,
+}
+
+#[derive(Default)]
+struct Names {
+    tenants: BTreeSet<String>,
+    pods: BTreeSet<(String, String)>,
+}
+
+impl Changes {
+    fn names(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tenant(&self, tenant: &Tenant) {
+        self.names().tenants.insert(tenant.name_any());
+        self.notify.notify_one();
+    }
+
+    fn pod(&self, pod: &Pod) {
+        let namespace = pod.metadata.namespace.clone().unwrap_or_default();
+        self.names().pods.insert((namespace, pod.name_any()));
+        self.notify.notify_one();
+    }
+
+    fn take(&self) -> Names {
+        std::mem::take(&mut *self.names())
+    }
+}
+
 struct Publishing {
     tenants: Tenants,
     pods: Copied<Pod>,
@@ -114,38 +155,69 @@ struct Publishing {
 }
 
 impl Publishing {
-    async fn run(self, changed: &Notify) -> anyhow::Result<()> {
+    async fn run(self, changed: &Changes) -> anyhow::Result<()> {
         self.tenants.complete().await?;
         self.pods.complete().await?;
+        let mut routes = Routes::new(&self.base_domain);
+        let mut begin_anew = Instant::now();
+        // Whose condition is to be looked at.
+        let mut untold = BTreeSet::new();
         loop {
-            let tenants = self.tenants.all();
-            let pods = self.pods.store().state();
-            let next = table(&tenants, pods.iter().map(|pod| &**pod), &self.base_domain);
-            metrics::gauge!("router_hosts").set(count(next.len()));
+            let names = changed.take();
+            untold.extend(if Instant::now() >= begin_anew {
+                begin_anew = Instant::now() + ANEW;
+                routes = Routes::of(
+                    self.tenants.all().iter(),
+                    self.pods.store().state().iter().map(AsRef::as_ref),
+                    &self.base_domain,
+                );
+                self.tenants.all().iter().map(Tenant::name_any).collect()
+            } else {
+                self.follow(&mut routes, names)
+            });
+            metrics::gauge!("router_hosts").set(count(routes.table().len()));
             self.publisher.send_if_modified(|current| {
-                let differs = **current != next;
+                let differs = **current != *routes.table();
                 if differs {
-                    *current = Arc::new(next.clone());
+                    *current = Arc::new(routes.table().clone());
                 }
                 differs
             });
             self.announce.send_replace(true);
-            let all_told = self.tell(&tenants, &next).await;
-            if all_told {
-                changed.notified().await;
-            } else {
-                // A change comes at its time, a failure is tried again at some time.
-                let _changed_or_not = tokio::time::timeout(RETRY, changed.notified()).await;
-            }
+            self.tell(&mut untold, routes.table()).await;
+            // A change comes at its time, a failure is tried again at some time.
+            let pause = if untold.is_empty() { ANEW } else { RETRY };
+            let _changed_or_not = tokio::time::timeout(pause, changed.notify.notified()).await;
             tokio::time::sleep(SETTLE).await;
         }
     }
 
-    /// Writes the condition `Routed` where it is not what it should be; whether all were written.
-    async fn tell(&self, tenants: &[Tenant], table: &RoutingTable) -> bool {
-        let mut all = true;
-        for tenant in tenants {
-            let own_host = own_host(tenant, &self.base_domain);
+    /// Brings the routes up to what is known now of these; answers whose they are.
+    fn follow(&self, routes: &mut Routes, names: Names) -> BTreeSet<String> {
+        let mut tenants = names.tenants;
+        for (namespace, name) in names.pods {
+            let pod = self
+                .pods
+                .store()
+                .get(&ObjectRef::new(&name).within(&namespace));
+            tenants.extend(
+                routes
+                    .pod(&namespace, &name, pod.as_deref())
+                    .map(str::to_owned),
+            );
+        }
+        for slug in &tenants {
+            routes.tenant(slug, self.tenants.named(slug).as_ref());
+        }
+        tenants
+    }
+
+    /// Writes the condition `Routed` of these where it is not what it should be; those that could not be written remain.
+    async fn tell(&self, untold: &mut BTreeSet<String>, table: &RoutingTable) {
+        let tenants = std::mem::take(untold);
+        for tenant in tenants.iter().filter_map(|slug| self.tenants.named(slug)) {
+            let tenant = &tenant;
+            let own_host = own_host(&tenant.spec.slug, &self.base_domain);
             let Some(patch) = routed_patch(tenant, table.find(&own_host), self.clock.now()) else {
                 continue;
             };
@@ -161,9 +233,8 @@ impl Publishing {
                 Err(elapsed) => elapsed.to_string(),
             };
             tracing::warn!(tenant.slug = %name, error = problem, "that a tenant is routed cannot be written");
-            all = false;
+            untold.insert(name);
         }
-        all
     }
 }
 
@@ -171,59 +242,8 @@ fn count(number: usize) -> f64 {
     f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
-fn own_host(tenant: &Tenant, base_domain: &str) -> String {
-    format!("{}.{base_domain}", tenant.spec.slug)
-}
-
-/// The table of all hosts: pure.
-///
-/// A tenant's name below the base domain is its own alone. Another host belongs to the tenant that has named it for the longest;
-/// nobody gets a host below the base domain by naming it.
-pub fn table<'a>(
-    tenants: &[Tenant],
-    pods: impl Iterator<Item = &'a Pod>,
-    base_domain: &str,
-) -> RoutingTable {
-    let mut addresses: HashMap<(&str, TenantId), Vec<SocketAddr>> = HashMap::new();
-    for (slug, tenant, address) in pods.filter_map(serving) {
-        addresses.entry((slug, tenant)).or_default().push(address);
-    }
-    let below_base = format!(".{base_domain}");
-    let mut sorted: Vec<&Tenant> = tenants.iter().collect();
-    sorted.sort_by_key(|tenant| {
-        let made = tenant.metadata.creation_timestamp.as_ref();
-        (made.map(condition::from_kubernetes), tenant.name_any())
-    });
-    let mut hosts: HashMap<String, Route> = HashMap::new();
-    for tenant in sorted {
-        let (Some(id), Ok(slug)) = (tenant_id(tenant), tenant.spec.slug.parse()) else {
-            // Seen by nobody yet; without an id nothing of it exists.
-            continue;
-        };
-        let own = (tenant.spec.slug.as_str(), id);
-        let mut serving = addresses.remove(&own).unwrap_or_default();
-        serving.sort_unstable();
-        let route = Route {
-            tenant: id,
-            slug,
-            target: target(tenant, serving),
-            sleeps_after: tenant
-                .spec
-                .scale_to_zero
-                .as_ref()
-                .map(|sleep| sleep.idle_after.as_duration()),
-        };
-        let others = tenant
-            .spec
-            .hosts
-            .iter()
-            .map(|host| host.to_ascii_lowercase())
-            .filter(|host| host != base_domain && !host.ends_with(&below_base));
-        for host in others.chain([own_host(tenant, base_domain)]) {
-            hosts.entry(host).or_insert_with(|| route.clone());
-        }
-    }
-    RoutingTable::new(hosts)
+fn own_host(slug: &str, base_domain: &str) -> String {
+    format!("{slug}.{base_domain}")
 }
 
 fn target(tenant: &Tenant, serving: Vec<SocketAddr>) -> RouteTarget {

@@ -1,5 +1,6 @@
 mod export;
 mod fake;
+mod restart;
 
 use chrono::TimeDelta;
 use domain::clock::Clock as _;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use blob_store::{BlobError, BlobKey};
 use chrono::{DateTime, Utc};
-use domain::clock::MockClock;
+use domain::clock::{Clock as _, MockClock};
 use domain::id::TenantId;
 use http::{Method, Request, Response, StatusCode};
 use kube::Client;
@@ -17,13 +17,15 @@ use kube::runtime::watcher::Event;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 use service_kit::Tasks;
-use tenant_database::{AdministratorSeed, Credentials, RoleLimits};
+use tenant_database::{AdministratorSeed, Credentials, Note, RoleLimits};
 use tokio::sync::Semaphore;
 
 use crate::config::EXAMPLE;
 use crate::exports::{Archives, Exports, WriteError};
 use crate::lease::Leadership;
 use crate::memory::Memory;
+use crate::note;
+use crate::reconcile::status::Rollout;
 use crate::reconcile::{Context, Guarded, ReconcileError, reconcile};
 use crate::seen::Seen;
 use crate::store::{StoreError, Stores, TenantStore};
@@ -43,6 +45,8 @@ pub(super) struct World {
     pub(super) objects: BTreeMap<String, Value>,
     pub(super) events: Vec<String>,
     pub(super) database: Database,
+    /// What operators wrote down.
+    notes: HashMap<TenantId, String>,
     /// Calls that change something, in their order.
     pub(super) changes: Vec<String>,
     /// The object store, if there is one, with the size of each archive.
@@ -67,6 +71,13 @@ pub(super) struct Database {
     pub(super) broken: Option<(&'static str, bool)>,
 }
 
+impl Database {
+    /// What the real one makes of roles and schema.
+    fn stamp(&self) -> String {
+        format!("{:?} {:?} {}", self.schemas, self.passwords, self.locked)
+    }
+}
+
 impl World {
     /// Another call from the operator; whether it gets through.
     fn call(&mut self, change: Option<String>) -> bool {
@@ -76,6 +87,18 @@ impl World {
         }
         self.changes.extend(change);
         true
+    }
+
+    fn notes(&self) -> Vec<Note> {
+        let stamp = self.database.stamp();
+        self.notes
+            .iter()
+            .map(|(tenant, content)| Note {
+                tenant: *tenant,
+                content: content.clone(),
+                stamp: stamp.clone(),
+            })
+            .collect()
     }
 
     pub(super) fn calls(&self) -> usize {
@@ -286,6 +309,10 @@ impl Cluster {
         });
         let client = Client::new(service, "default");
         let clock = MockClock::default();
+        let (seen, memory) = (Seen::default(), Memory::default());
+        for note in world.lock().unwrap().notes() {
+            note::restore(&note, &seen, &memory, clock.now());
+        }
         let (tenants, writer) = reflector::store();
         let store: Arc<dyn TenantStore> = Arc::new(Store(Arc::clone(&world)));
         let tasks = Tasks::new();
@@ -305,8 +332,8 @@ impl Cluster {
             cluster: serde_json::from_str(EXAMPLE).unwrap(),
             stores: Stores::from([("default".to_owned(), store)]),
             database_permits: Semaphore::new(1),
-            seen: Arc::new(Seen::default()),
-            memory: Memory::default(),
+            seen: Arc::new(seen),
+            memory,
             tenants,
             leadership,
             clock: Arc::new(clock.clone()),
@@ -323,6 +350,11 @@ impl Cluster {
     /// One reconcile of what the watches see now.
     pub(super) async fn reconcile(&self) -> Result<(), ReconcileError> {
         self.watch();
+        self.reconcile_blind().await
+    }
+
+    /// One reconcile of what the watches saw before.
+    pub(super) async fn reconcile_blind(&self) -> Result<(), ReconcileError> {
         let object = self.object(TENANT).expect("the Tenant is there");
         let object: Guarded = serde_json::from_value(object).unwrap();
         reconcile(Arc::new(object), Arc::clone(&self.ctx))
@@ -360,15 +392,22 @@ impl Cluster {
             "PodDisruptionBudget",
             "HorizontalPodAutoscaler",
         ] {
-            self.ctx.seen.forget_kind(kind);
+            self.ctx.seen.begins(kind);
             for object in world
                 .objects
                 .values()
                 .filter(|object| object["kind"] == kind)
             {
                 let metadata = serde_json::from_value(object["metadata"].clone()).unwrap();
-                self.ctx.seen.saw(kind, &metadata);
+                if kind == "Deployment" {
+                    let deployment = serde_json::from_value(object.clone()).unwrap();
+                    let rollout = Rollout::of(&deployment);
+                    self.ctx.seen.saw_rollout(kind, &metadata, rollout);
+                } else {
+                    self.ctx.seen.saw(kind, &metadata);
+                }
             }
+            self.ctx.seen.has_told(kind);
         }
         let mut writer = self.writer.lock().unwrap();
         for object in world
@@ -511,14 +550,15 @@ impl Archives for Bucket {
 
 struct Store(Arc<Mutex<World>>);
 
+fn broken() -> StoreError {
+    StoreError::passing("Broken", std::io::Error::other("the connection broke"))
+}
+
 impl Store {
     fn step(&self, name: &str, work: impl FnOnce(&mut Database)) -> Result<(), StoreError> {
         let mut world = self.0.lock().unwrap();
         if !world.call(Some(name.to_owned())) {
-            return Err(StoreError::passing(
-                "Broken",
-                std::io::Error::other("the connection broke"),
-            ));
+            return Err(broken());
         }
         match world.database.broken {
             Some((reason, false)) => Err(StoreError::passing(reason, std::io::Error::other("no"))),
@@ -578,6 +618,28 @@ impl TenantStore for Store {
 
     async fn differences(&self, _: TenantId) -> Result<Vec<String>, StoreError> {
         Ok(Vec::new())
+    }
+
+    async fn stamp(&self, _: TenantId) -> Result<String, StoreError> {
+        // Reading is no change.
+        let mut world = self.0.lock().unwrap();
+        if world.call(None) {
+            return Ok(world.database.stamp());
+        }
+        Err(broken())
+    }
+
+    async fn keep_note(&self, tenant: TenantId, content: &str) -> Result<(), StoreError> {
+        let mut world = self.0.lock().unwrap();
+        if world.call(None) {
+            world.notes.insert(tenant, content.to_owned());
+            return Ok(());
+        }
+        Err(broken())
+    }
+
+    async fn notes(&self) -> Result<Vec<Note>, StoreError> {
+        Ok(self.0.lock().unwrap().notes())
     }
 
     async fn lock(&self, _: TenantId) -> Result<(), StoreError> {

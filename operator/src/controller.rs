@@ -89,6 +89,8 @@ fn what_matters(object: &Guarded) -> u64 {
         names::ANNOTATION_NEXT_DUE,
         names::ANNOTATION_ROTATE_CREDENTIALS,
         names::ANNOTATION_RETRY_VERSION,
+        names::ANNOTATION_EXPORT,
+        names::ANNOTATION_SKIP_EXPORT,
     ] {
         metadata
             .annotations

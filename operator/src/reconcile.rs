@@ -8,6 +8,7 @@ mod apply;
 pub mod build;
 mod database;
 mod delete;
+mod export;
 pub mod secrets;
 pub mod status;
 pub mod validate;
@@ -36,6 +37,7 @@ use tracing::Instrument as _;
 use crate::channel::observe::channel_name;
 use crate::channel::work::GuardedChannel;
 use crate::config::ClusterConfig;
+use crate::exports::Exports;
 use crate::lane::{DatabasePermits, Lane};
 use crate::lease::{Leadership, NotLeading};
 use crate::memory::Memory;
@@ -66,6 +68,8 @@ pub struct Context {
     pub cluster: ClusterConfig,
     /// The databases.
     pub stores: Stores,
+    /// Exports into the object store.
+    pub exports: Exports,
     /// Steps in databases at once.
     pub database_permits: DatabasePermits,
     /// What the watches saw.
@@ -321,6 +325,7 @@ async fn bring_in_line(
         database::lock(ctx, tenant, wanted, store.as_ref()).await?;
     }
     let complete = rollout.as_ref().is_some_and(Rollout::is_complete);
+    let is_exporting = export::requested(ctx, tenant, wanted.id, &store).await?;
     let facts = Facts::Worked {
         tenant: wanted,
         url,
@@ -329,7 +334,11 @@ async fn bring_in_line(
     };
     write::report(ctx, tenant, &facts).await?;
     database::write_down(ctx, wanted, store.as_ref()).await;
-    Ok(next_look(complete, wanted.look_again, now))
+    Ok(if is_exporting {
+        Action::requeue(export::LOOK)
+    } else {
+        next_look(complete, wanted.look_again, now)
+    })
 }
 
 /// When to look again if nothing happens.

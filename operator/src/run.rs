@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use blob_store::config::S3Args;
 use domain::clock::{Clock as _, SystemClock};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::{Client, Config};
@@ -21,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::calls::Calls;
 use crate::config::ClusterConfig;
+use crate::exports::{Archives, Exports};
 use crate::lane::DatabasePermits;
 use crate::lease::Candidate;
 use crate::memory::Memory;
@@ -38,9 +40,9 @@ const CHANNELS: Duration = Duration::from_secs(5);
 const API: &str = "cluster";
 const DATABASE: &str = "database";
 
-/// Settings of `operator run`.
+/// Where tenants live.
 #[derive(Debug, clap::Args)]
-pub struct RunConfig {
+pub struct DatabaseArgs {
     /// PostgreSQL in which tenants live, as superuser and not through a pooler; the cluster `default`
     #[arg(
         long,
@@ -52,6 +54,16 @@ pub struct RunConfig {
     /// File that holds the database URL
     #[arg(long, env = "GOTRS_DATABASE_URL_FILE", value_name = "PATH")]
     pub database_url_file: Option<PathBuf>,
+}
+
+/// Settings of `operator run`.
+#[derive(Debug, clap::Args)]
+pub struct RunConfig {
+    /// Where tenants live
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub s3: S3Args,
     /// What the operator must know of the cluster (JSON); `--help` ends with an example
     #[arg(long, env = "GOTRS_CLUSTER_CONFIG", value_name = "PATH")]
     pub cluster_config: PathBuf,
@@ -95,8 +107,9 @@ const DATABASE_URL: SecretName = SecretName {
     example: "postgres://postgres:secret@postgres.databases.svc:5432/tenants",
 };
 
-impl RunConfig {
-    fn database_url(&self) -> Result<SecretString, ConfigError> {
+impl DatabaseArgs {
+    /// The URL, from wherever it was given.
+    pub fn url(&self) -> Result<SecretString, ConfigError> {
         required_secret(
             DATABASE_URL,
             self.database_url.clone(),
@@ -108,7 +121,8 @@ impl RunConfig {
 /// Runs until SIGINT or SIGTERM, or until the lease is lost.
 pub async fn run(config: RunConfig, guard: &TelemetryGuard) -> anyhow::Result<ExitCode> {
     let cluster = ClusterConfig::read(&config.cluster_config)?;
-    let database_url = config.database_url()?;
+    let database_url = config.database.url()?;
+    let archives = config.s3.optional_store()?;
     metrics::describe();
     let tasks = Tasks::new();
     let readiness = Readiness::waiting_for(&[API, DATABASE]);
@@ -127,6 +141,7 @@ pub async fn run(config: RunConfig, guard: &TelemetryGuard) -> anyhow::Result<Ex
         calls: config.abort_after_calls.map(Calls::abort_after),
         urls: urls(&cluster, database_url)?,
         cluster,
+        archives: archives.map(|store| Arc::new(store) as Arc<dyn Archives>),
         // Unique also where two processes were given the same name.
         identity: format!("{}-{:08x}", config.identity, rand::random::<u32>()),
         lease: config.lease,
@@ -147,6 +162,8 @@ struct Operator {
     calls: Option<Calls>,
     urls: Vec<(String, SecretString)>,
     cluster: ClusterConfig,
+    /// Where exports go; none are made without.
+    archives: Option<Arc<dyn Archives>>,
     identity: String,
     lease: String,
     readiness: Readiness,
@@ -210,6 +227,7 @@ impl Operator {
             client,
             cluster: self.cluster,
             stores,
+            exports: Exports::new(self.archives, self.tasks.clone()),
             database_permits: DatabasePermits::new(DATABASE_WORK),
             seen: Arc::new(seen),
             memory,

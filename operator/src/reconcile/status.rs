@@ -200,6 +200,8 @@ pub enum Facts<'a> {
     Deleting {
         /// What it waits for.
         message: String,
+        /// Why somebody must act.
+        stalled: Option<&'static str>,
     },
 }
 
@@ -237,7 +239,17 @@ pub fn next(
             status.phase = Some(status.phase.unwrap_or(Phase::Pending));
             stopped(reason, message)
         }
-        Facts::Deleting { message } => {
+        Facts::Deleting {
+            message,
+            stalled: Some(reason),
+        } => {
+            status.phase = Some(Phase::Deleting);
+            stopped(reason, message)
+        }
+        Facts::Deleting {
+            message,
+            stalled: None,
+        } => {
             status.phase = Some(Phase::Deleting);
             status.replicas = Some(0);
             status.ready_replicas = Some(0);

@@ -1,4 +1,5 @@
 mod channels;
+mod export;
 mod fake;
 mod lanes;
 mod restart;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use blob_store::{BlobError, BlobKey};
 use chrono::{DateTime, Utc};
 use domain::clock::{Clock as _, MockClock};
 use domain::id::TenantId;
@@ -22,6 +23,7 @@ use tenant_database::{AdministratorSeed, Credentials, Note, RoleLimits};
 
 use crate::channel::work::GuardedChannel;
 use crate::config::EXAMPLE;
+use crate::exports::{Archives, Exports, WriteError};
 use crate::lane::DatabasePermits;
 use crate::lease::Leadership;
 use crate::memory::Memory;
@@ -50,6 +52,10 @@ pub(super) struct World {
     notes: HashMap<TenantId, String>,
     /// Calls that change something, in their order.
     pub(super) changes: Vec<String>,
+    /// The object store, if there is one, with the size of each archive.
+    pub(super) archives: Option<BTreeMap<String, u64>>,
+    /// The object store does not answer.
+    pub(super) archives_broken: bool,
     calls: usize,
     /// This call and all after it fail.
     pub(super) fails_at: Option<usize>,
@@ -267,6 +273,30 @@ impl Cluster {
         Self::around(world, Leadership::alone())
     }
 
+    /// With an object store.
+    pub(super) fn with_archives(spec: Value) -> Self {
+        let world = Self::with(spec).world;
+        world.lock().unwrap().archives = Some(BTreeMap::new());
+        Self::around(world, Leadership::alone())
+    }
+
+    /// Reconciles, and lets the exports that it began end, until neither changes anything; failures are answered.
+    pub(super) async fn settle_with_exports(&self) -> Vec<String> {
+        let mut failures = Vec::new();
+        for _ in 0..12 {
+            if self.object(TENANT).is_none() {
+                break;
+            }
+            if let Err(error) = self.reconcile().await {
+                failures.push(error.to_string());
+            }
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+        }
+        failures
+    }
+
     /// The same world seen by an operator that has just started.
     pub(super) fn restarted(&self) -> Self {
         self.world.lock().unwrap().fails_at = None;
@@ -303,7 +333,12 @@ impl Cluster {
         let (tenants, writer) = reflector::store();
         let (channels, channel_writer) = reflector::store();
         let store: Arc<dyn TenantStore> = Arc::new(Store(Arc::clone(&world)));
+        let tasks = Tasks::new();
+        let has_archives = world.lock().unwrap().archives.is_some();
+        let archives: Option<Arc<dyn Archives>> =
+            has_archives.then(|| Arc::new(Bucket(Arc::clone(&world))) as Arc<dyn Archives>);
         let ctx = Arc::new(Context {
+            exports: Exports::new(archives, tasks.clone()),
             events: Recorder::new(
                 client.clone(),
                 Reporter {
@@ -322,7 +357,7 @@ impl Cluster {
             touched: Arc::default(),
             leadership,
             clock: Arc::new(clock.clone()),
-            tasks: Tasks::new(),
+            tasks,
         });
         Self {
             world,
@@ -506,6 +541,45 @@ pub(super) fn tenant(name: &str, uid: &str, spec: Value) -> Value {
     object
 }
 
+struct Bucket(Arc<Mutex<World>>);
+
+impl Bucket {
+    fn archives<T>(
+        &self,
+        work: impl FnOnce(&mut BTreeMap<String, u64>) -> T,
+    ) -> Result<T, BlobError> {
+        let mut world = self.0.lock().unwrap();
+        if world.archives_broken {
+            return Err(BlobError::TimedOut {
+                operation: "look for an object",
+                seconds: 10,
+            });
+        }
+        Ok(work(world.archives.as_mut().unwrap()))
+    }
+}
+
+#[async_trait]
+impl Archives for Bucket {
+    async fn find(&self, key: &BlobKey) -> Result<Option<u64>, BlobError> {
+        self.archives(|archives| archives.get(key.as_str()).copied())
+    }
+
+    async fn write(
+        &self,
+        key: &BlobKey,
+        tenant: TenantId,
+        from: Arc<dyn TenantStore>,
+    ) -> Result<Option<u64>, WriteError> {
+        let bytes = match from.export(tenant, Box::new(std::io::sink())).await {
+            Err(error) if error.is_nothing_to_export() => return Ok(None),
+            other => other?,
+        };
+        self.archives(|archives| archives.insert(key.to_string(), bytes))?;
+        Ok(Some(bytes))
+    }
+}
+
 struct Store(Arc<Mutex<World>>);
 
 fn broken() -> StoreError {
@@ -612,6 +686,22 @@ impl TenantStore for Store {
                 ..Database::default()
             };
         })
+    }
+
+    async fn export(
+        &self,
+        tenant: TenantId,
+        _: Box<dyn std::io::Write + Send>,
+    ) -> Result<u64, StoreError> {
+        let mut exists = false;
+        self.step("export", |database| {
+            exists = database.schemas.contains(&tenant)
+        })?;
+        if exists {
+            Ok(42)
+        } else {
+            Err(StoreError::nothing_to_export())
+        }
     }
 
     fn runtime_url(&self, _: TenantId, credentials: &Credentials) -> SecretString {

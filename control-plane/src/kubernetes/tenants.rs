@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use domain::id::TenantId;
 use kube::core::DeserializeGuard;
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
 use kube::{Api, Client};
 use service_kit::Tasks;
 use tenant_crd::condition;
 use tenant_crd::v1::Tenant;
 
-use super::watch;
+use super::watch::{self, Copied};
 
 /// A copy of all Tenants. One that cannot be read (made for another version of the definition) is left out and hinders no other.
 #[derive(Clone)]
-pub struct Tenants(Store<DeserializeGuard<Tenant>>);
+pub struct Tenants(Copied<DeserializeGuard<Tenant>>);
 
 impl Tenants {
     /// Begins to watch; `seen` is called with each Tenant that was added, changed or removed.
@@ -38,12 +38,13 @@ impl Tenants {
 
     /// Waits until the first copy is complete.
     pub async fn complete(&self) -> anyhow::Result<()> {
-        Ok(self.0.wait_until_ready().await?)
+        self.0.complete().await
     }
 
     /// All that can be read.
     pub fn all(&self) -> Vec<Tenant> {
         self.0
+            .store()
             .state()
             .iter()
             .filter_map(|guard| guard.0.as_ref().ok().cloned())
@@ -52,7 +53,7 @@ impl Tenants {
 
     /// The tenant with this id; of several the one that was there first, which is the one that the operator lets have it.
     pub fn find(&self, id: TenantId) -> Option<Tenant> {
-        let all = self.0.state();
+        let all = self.0.store().state();
         let having_it = all
             .iter()
             .filter_map(|guard| guard.0.as_ref().ok())
@@ -67,7 +68,7 @@ impl Tenants {
 
     /// The tenant with this name, which is its slug.
     pub fn named(&self, slug: &str) -> Option<Tenant> {
-        read(self.0.get(&ObjectRef::new(slug)))
+        read(self.0.store().get(&ObjectRef::new(slug)))
     }
 }
 

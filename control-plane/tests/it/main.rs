@@ -13,6 +13,7 @@
 mod adoption;
 mod authz;
 mod cluster;
+mod database;
 mod docs;
 mod fake;
 mod modules;

@@ -18,6 +18,7 @@ fn tenant(run: Run) -> ValidatedTenant {
         plan: Plan::Team,
         version: "1.4.2".parse::<ImageTag>().unwrap(),
         rolled_back_from: None,
+        follows_channel: false,
         run,
         hosts: Vec::new(),
         cluster: "default".to_owned(),
@@ -318,7 +319,7 @@ fn a_deployment_is_read() {
         },
     }))
     .unwrap();
-    let rollout = Rollout::of(&deployment, &[]);
+    let rollout = Rollout::of(&deployment);
     assert_eq!(
         (
             rollout.desired,

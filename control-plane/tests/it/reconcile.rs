@@ -414,3 +414,53 @@ async fn progress_streams_as_it_happens() {
     );
     platform.end().await;
 }
+
+/// The trace of the request that changed what is wanted, as whoever makes it true is told it.
+#[tokio::test]
+async fn the_trace_of_a_request_goes_on_where_its_tenant_is_made() {
+    // For the whole process; the other tests do not mind.
+    let args = service_kit::telemetry::TelemetryArgs {
+        log: "off,control_plane=info,service_kit=info".to_owned(),
+        log_format: service_kit::telemetry::LogFormat::Json,
+        otlp_endpoint: None,
+    };
+    let _guard = service_kit::telemetry::init("control-plane", &args).unwrap();
+    let platform = Platform::start(FakeProvisioner::eager()).await;
+    platform.run_jobs();
+    let owner = platform.make_owner("acme").await;
+    platform.wait_for_phase(&owner, "Active").await;
+
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let mut request = crate::platform::request(
+        Some(&owner.access_token),
+        Method::POST,
+        "/v1/tenants/acme/suspend",
+        &Value::Null,
+    );
+    let parent = format!("00-{trace}-00f067aa0ba902b7-01");
+    request
+        .headers_mut()
+        .insert("traceparent", parent.parse().unwrap());
+    assert_eq!(platform.send(request).await.status, 200);
+    platform.wait_for_phase(&owner, "Suspended").await;
+    let applied = || platform.provisioner.applied(owner.tenant).pop().unwrap();
+    while applied().state != DesiredState::Suspended {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let told = applied().trace_parent.unwrap();
+    assert_eq!(told.split('-').nth(1), Some(trace), "{told}");
+    assert_ne!(
+        told, parent,
+        "its parent is the request here, not the one before"
+    );
+
+    // Another request is another trace.
+    wish(&platform, &owner, Method::POST, "/resume").await;
+    platform.wait_for_phase(&owner, "Active").await;
+    while applied().state != DesiredState::Running {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let later = applied().trace_parent.unwrap();
+    assert_ne!(later.split('-').nth(1), Some(trace), "{later}");
+    platform.end().await;
+}

@@ -237,7 +237,9 @@ mod tests {
         let awake = json!({"slug": "acme"});
         let due = DateTime::from_timestamp(1_767_323_045, 999);
         let said = json!({names::ANNOTATION_NEXT_DUE: "2026-01-02T03:04:05Z"});
-        let patch = |spec, annotations, due| next_due_patch(&tenant(spec, annotations), due);
+        let patch = |spec: &Value, annotations: &Value, due| {
+            next_due_patch(&tenant(spec, annotations), due)
+        };
         assert_eq!(
             patch(&sleeps, &json!({}), due),
             Some(json!({"metadata": {"uid": "u", "annotations": said}}))

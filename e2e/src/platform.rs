@@ -250,16 +250,21 @@ fn gotrs() -> anyhow::Result<PathBuf> {
     if let Ok(path) = std::env::var("GOTRS_BIN") {
         return Ok(path.into());
     }
+    program("gotrs")
+}
+
+/// A program that cargo built beside this one.
+pub(crate) fn program(name: &str) -> anyhow::Result<PathBuf> {
     // Beside a program (the bench), one folder up from a test in `deps/`.
     let this = std::env::current_exe()?;
     this.ancestors()
         .skip(1)
         .take(2)
-        .map(|folder| folder.join("gotrs"))
+        .map(|folder| folder.join(name))
         .find(|path| path.exists())
         .with_context(|| {
             format!(
-                "there is no gotrs near {}: cargo build -p gotrs",
+                "there is no {name} near {}: cargo build -p {name}",
                 this.display()
             )
         })

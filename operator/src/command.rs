@@ -9,6 +9,7 @@ use service_kit::telemetry::{TelemetryArgs, TelemetryGuard};
 use tenant_crd::manifest;
 
 use crate::config::EXAMPLE;
+use crate::import::ImportConfig;
 use crate::report::ReportConfig;
 use crate::run::RunConfig;
 
@@ -34,6 +35,8 @@ pub enum Command {
     Crd,
     /// Write an archive about one tenant for a bug report; it holds no secrets
     Report(ReportConfig),
+    /// Make the data of a new tenant of an export
+    Import(ImportConfig),
 }
 
 fn run_help() -> String {
@@ -59,6 +62,10 @@ pub async fn execute(cli: Cli, guard: &TelemetryGuard) -> anyhow::Result<ExitCod
         }
         Command::Report(config) => {
             crate::report::write(config).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Import(config) => {
+            crate::import::run(config).await?;
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -1,19 +1,19 @@
 //! The watches and the loop that reconciles what they tell.
 
 use std::fmt::Debug;
-use std::future::ready;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::{BoxStream, FuturesUnordered, select_all};
+use futures_util::stream::{self, BoxStream, FuturesUnordered, select_all};
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{LimitRange, Namespace, ResourceQuota, Secret, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
-use kube::core::PartialObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use kube::core::{PartialObjectMeta, PartialObjectMetaExt as _};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::{PredicateConfig, WatchStreamExt as _, reflector};
@@ -26,8 +26,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::lane::Lane;
 use crate::queue::{Places, Queue};
+use crate::reconcile::status::Rollout;
 use crate::reconcile::{Action, Context, Guarded, after_error, reconcile};
-use crate::seen::Seen;
+use crate::seen::{ObjectKey, Seen};
 
 /// Tenants that are worked on at once. Most of a reconcile is waiting for the API server; the database has a bound of its own.
 const PLACES: Places = Places {
@@ -88,6 +89,8 @@ fn what_matters(object: &Guarded) -> u64 {
         names::ANNOTATION_NEXT_DUE,
         names::ANNOTATION_ROTATE_CREDENTIALS,
         names::ANNOTATION_RETRY_VERSION,
+        names::ANNOTATION_EXPORT,
+        names::ANNOTATION_SKIP_EXPORT,
     ] {
         metadata
             .annotations
@@ -125,29 +128,84 @@ where
     K: Resource<DynamicType = ()> + k8s_openapi::Resource + Clone + Debug + Send + Sync + 'static,
 {
     let kind = <K as k8s_openapi::Resource>::KIND;
-    // How far a rollout is, is in the status, and that does not change the fingerprint.
-    let reports = kind == <Deployment as k8s_openapi::Resource>::KIND;
-    let selector = format!("{}={}", names::LABEL_MANAGED_BY, names::MANAGED_BY);
     let api = Api::<PartialObjectMeta<K>>::all(client.clone());
-    watcher(api, watcher::Config::default().labels(&selector))
+    watcher(api, ours())
         .default_backoff()
-        .filter_map(move |event| {
-            ready(match event {
-                Ok(Event::Apply(object) | Event::InitApply(object)) => {
-                    (seen.saw(kind, object.meta()) || reports).then_some(Ok(object))
-                }
-                Ok(Event::Delete(object)) => {
-                    seen.gone(kind, object.meta());
-                    Some(Ok(object))
-                }
-                Ok(Event::Init) => {
-                    seen.forget_kind(kind);
-                    None
-                }
-                Ok(Event::InitDone) => None,
-                Err(error) => Some(Err(error)),
-            })
+        .flat_map(move |event| {
+            stream::iter(news(event, &seen, kind, |object| {
+                seen.saw(kind, object.meta())
+            }))
         })
+}
+
+/// Our Deployments as a whole: how far their rollouts are is in their status. Nothing but that is kept.
+fn deployments(
+    client: &Client,
+    seen: Arc<Seen>,
+) -> impl Stream<Item = Result<PartialObjectMeta<Deployment>, watcher::Error>> + Send + 'static + use<>
+{
+    let kind = <Deployment as k8s_openapi::Resource>::KIND;
+    // They are large: fewer at once.
+    let config = ours().page_size(100);
+    watcher(Api::<Deployment>::all(client.clone()), config)
+        .default_backoff()
+        .flat_map(move |event| {
+            stream::iter(news(event, &seen, kind, |object| {
+                seen.saw_rollout(kind, object.meta(), Rollout::of(object))
+            }))
+        })
+}
+
+fn ours() -> watcher::Config {
+    let selector = format!("{}={}", names::LABEL_MANAGED_BY, names::MANAGED_BY);
+    watcher::Config::default().labels(&selector)
+}
+
+/// Whose tenants are to be looked at after an event.
+fn news<K: Resource, T>(
+    event: Result<Event<K>, watcher::Error>,
+    seen: &Seen,
+    kind: &'static str,
+    is_news: impl Fn(&K) -> bool,
+) -> Vec<Result<PartialObjectMeta<T>, watcher::Error>> {
+    let touched = |object: &K| vec![Ok(object.meta().clone().into_response_partial())];
+    match event {
+        Ok(Event::Apply(object) | Event::InitApply(object)) => match is_news(&object) {
+            true => touched(&object),
+            false => Vec::new(),
+        },
+        Ok(Event::Delete(object)) => {
+            seen.gone(kind, object.meta());
+            touched(&object)
+        }
+        Ok(Event::Init) => {
+            seen.begins(kind);
+            Vec::new()
+        }
+        // Nobody tells of those that went while the watch was broken.
+        Ok(Event::InitDone) => seen
+            .has_told(kind)
+            .iter()
+            .filter_map(|key| Some(Ok(vanished(key)?.into_response_partial())))
+            .collect(),
+        Err(error) => vec![Err(error)],
+    }
+}
+
+/// Stands for an object of which only the key is known.
+fn vanished(key: &ObjectKey) -> Option<ObjectMeta> {
+    let slug = key.place().strip_prefix(names::NAMESPACE_PREFIX)?;
+    Some(ObjectMeta {
+        name: Some(key.name.clone()),
+        namespace: key.namespace.clone(),
+        owner_references: Some(vec![OwnerReference {
+            api_version: "gotrs.io/v1".to_owned(),
+            kind: "Tenant".to_owned(),
+            name: slug.to_owned(),
+            ..OwnerReference::default()
+        }]),
+        ..ObjectMeta::default()
+    })
 }
 
 /// The Tenants that own an object, by name.
@@ -166,31 +224,34 @@ fn owners<K: Resource>(object: PartialObjectMeta<K>) -> Vec<String> {
 pub(crate) type Names = BoxStream<'static, Result<Vec<String>, watcher::Error>>;
 
 /// Each watch has a pause of its own after a failure: one that breaks does not hold up the others.
-fn owned_names<K>(ctx: &Context) -> Names
+fn owned_names<K>(client: &Client, ctx: &Context) -> Names
 where
     K: Resource<DynamicType = ()> + k8s_openapi::Resource + Clone + Debug + Send + Sync + 'static,
 {
-    owned::<K>(&ctx.client, Arc::clone(&ctx.seen))
+    owned::<K>(client, Arc::clone(&ctx.seen))
         .map(|object| object.map(owners))
         .boxed()
 }
 
-/// Reconciles until `stopping`; reconciles under way are finished.
+/// Reconciles until `stopping`; reconciles under way are finished. Watches have a client of their own.
 pub async fn run(
     ctx: Arc<Context>,
+    client: &Client,
     tenants: impl Stream<Item = Result<Guarded, watcher::Error>> + Send + 'static,
     stopping: CancellationToken,
 ) {
     let watches = [
-        owned_names::<Namespace>(&ctx),
-        owned_names::<Secret>(&ctx),
-        owned_names::<ServiceAccount>(&ctx),
-        owned_names::<ResourceQuota>(&ctx),
-        owned_names::<LimitRange>(&ctx),
-        owned_names::<NetworkPolicy>(&ctx),
-        owned_names::<Deployment>(&ctx),
-        owned_names::<PodDisruptionBudget>(&ctx),
-        owned_names::<HorizontalPodAutoscaler>(&ctx),
+        owned_names::<Namespace>(client, &ctx),
+        owned_names::<Secret>(client, &ctx),
+        owned_names::<ServiceAccount>(client, &ctx),
+        owned_names::<ResourceQuota>(client, &ctx),
+        owned_names::<LimitRange>(client, &ctx),
+        owned_names::<NetworkPolicy>(client, &ctx),
+        deployments(client, Arc::clone(&ctx.seen))
+            .map(|object| object.map(owners))
+            .boxed(),
+        owned_names::<PodDisruptionBudget>(client, &ctx),
+        owned_names::<HorizontalPodAutoscaler>(client, &ctx),
     ];
     work_off(ctx, tenants, watches.into(), PLACES, stopping).await;
 }

@@ -4,8 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
+
+use crate::reconcile::secrets::Seal;
+
 /// How long a look at the database is good: then schema, roles and rights are compared again.
-const DATABASE_FRESH: Duration = Duration::from_hours(1);
+pub const DATABASE_FRESH: Duration = Duration::from_hours(1);
 
 /// Per tenant, by the uid of its resource.
 #[derive(Debug, Default)]
@@ -14,8 +18,37 @@ pub struct Memory(Mutex<HashMap<String, Remembered>>);
 #[derive(Debug, Default)]
 struct Remembered {
     failures: u32,
-    database: Option<DatabaseState>,
-    locked: Option<Instant>,
+    seal: Option<Seal>,
+    /// Boxed: most tenants have one of the two.
+    database: Option<Box<DatabaseState>>,
+    locked: Option<Box<Look>>,
+    note: u64,
+}
+
+/// One look at a database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// When, for what counts here.
+    pub at: Instant,
+    /// When, for whoever comes after us.
+    pub time: DateTime<Utc>,
+    /// Digest of the stamp of roles and schema at that time.
+    pub stamp: u64,
+}
+
+impl Look {
+    /// At `time`, which is now.
+    pub fn now(time: DateTime<Utc>, stamp: u64) -> Self {
+        Self {
+            at: Instant::now(),
+            time,
+            stamp,
+        }
+    }
+
+    fn is_fresh(&self) -> bool {
+        self.at.elapsed() < DATABASE_FRESH
+    }
 }
 
 /// The database as it was left.
@@ -23,23 +56,14 @@ struct Remembered {
 pub struct DatabaseState {
     /// What was asked for: with other inputs it is done again.
     pub inputs: u64,
+    /// What was asked of the roles: with other ones only these are.
+    pub roles: u64,
     /// Newest migration.
     pub schema_version: i64,
     /// What differed afterwards, for people.
     pub differences: Vec<String>,
-    at: Instant,
-}
-
-impl DatabaseState {
-    /// As of now.
-    pub fn now(inputs: u64, schema_version: i64, differences: Vec<String>) -> Self {
-        Self {
-            inputs,
-            schema_version,
-            differences,
-            at: Instant::now(),
-        }
-    }
+    /// When all of it was looked at.
+    pub look: Look,
 }
 
 impl Memory {
@@ -64,20 +88,32 @@ impl Memory {
         self.with(uid, |remembered| remembered.failures = 0);
     }
 
-    /// The database, if it was looked at lately with the same inputs.
+    /// What stands for the passwords that were applied last.
+    pub fn seal(&self, uid: &str) -> Option<Seal> {
+        self.with(uid, |remembered| remembered.seal.clone())
+    }
+
+    /// Passwords were applied.
+    pub fn keep_seal(&self, uid: &str, seal: Seal) {
+        self.with(uid, |remembered| remembered.seal = Some(seal));
+    }
+
+    /// The database, if it was looked at lately with the same inputs. Its roles may be wanted otherwise.
     pub fn database(&self, uid: &str, inputs: u64) -> Option<DatabaseState> {
         self.with(uid, |remembered| {
             remembered
                 .database
-                .as_ref()
-                .filter(|state| state.inputs == inputs && state.at.elapsed() < DATABASE_FRESH)
+                .as_deref()
+                .filter(|state| state.inputs == inputs && state.look.is_fresh())
                 .cloned()
         })
     }
 
     /// The database was brought in line.
     pub fn keep_database(&self, uid: &str, state: DatabaseState) {
-        self.with(uid, |remembered| remembered.database = Some(state));
+        self.with(uid, |remembered| {
+            remembered.database = Some(Box::new(state))
+        });
     }
 
     /// The database must be looked at again.
@@ -89,20 +125,56 @@ impl Memory {
     }
 
     /// The roles were kept from signing in.
-    pub fn keep_locked(&self, uid: &str) {
+    pub fn keep_locked(&self, uid: &str, look: Look) {
         self.with(uid, |remembered| {
             remembered.database = None;
-            remembered.locked = Some(Instant::now());
+            remembered.locked = Some(Box::new(look));
         });
     }
 
     /// Whether the roles were kept from signing in lately.
     pub fn is_locked(&self, uid: &str) -> bool {
         self.with(uid, |remembered| {
-            remembered
-                .locked
-                .is_some_and(|at| at.elapsed() < DATABASE_FRESH)
+            remembered.locked.as_deref().is_some_and(Look::is_fresh)
         })
+    }
+
+    /// What goes into the tenant's note.
+    pub fn to_note(&self, uid: &str) -> (Option<Seal>, Option<DatabaseState>, Option<Look>) {
+        self.with(uid, |remembered| {
+            (
+                remembered.seal.clone(),
+                remembered.database.as_deref().cloned(),
+                remembered.locked.as_deref().copied(),
+            )
+        })
+    }
+
+    /// Takes up what an operator before us knew.
+    pub fn restore(
+        &self,
+        uid: &str,
+        seal: Option<Seal>,
+        database: Option<DatabaseState>,
+        locked: Option<Look>,
+        note: u64,
+    ) {
+        self.with(uid, |remembered| {
+            remembered.seal = seal;
+            remembered.database = database.map(Box::new);
+            remembered.locked = locked.map(Box::new);
+            remembered.note = note;
+        });
+    }
+
+    /// Whether the note with this digest is the one that was written last.
+    pub fn is_noted(&self, uid: &str, note: u64) -> bool {
+        self.with(uid, |remembered| remembered.note == note)
+    }
+
+    /// A note was written.
+    pub fn keep_noted(&self, uid: &str, note: u64) {
+        self.with(uid, |remembered| remembered.note = note);
     }
 
     /// The tenant is gone.
@@ -118,6 +190,16 @@ impl Memory {
 mod tests {
     use super::*;
 
+    fn state(inputs: u64) -> DatabaseState {
+        DatabaseState {
+            inputs,
+            roles: 3,
+            schema_version: 8,
+            differences: Vec::new(),
+            look: Look::now(DateTime::UNIX_EPOCH, 0),
+        }
+    }
+
     #[test]
     fn failures_are_counted_per_tenant_until_it_goes_well() {
         let memory = Memory::default();
@@ -131,7 +213,7 @@ mod tests {
     #[test]
     fn the_database_is_looked_at_again_for_other_inputs() {
         let memory = Memory::default();
-        memory.keep_database("a", DatabaseState::now(1, 8, Vec::new()));
+        memory.keep_database("a", state(1));
         assert_eq!(memory.database("a", 1).unwrap().schema_version, 8);
         assert_eq!(memory.database("a", 2), None);
         assert_eq!(memory.database("b", 1), None);
@@ -143,8 +225,8 @@ mod tests {
     fn a_lock_and_a_database_that_works_exclude_each_other() {
         let memory = Memory::default();
         assert!(!memory.is_locked("a"));
-        memory.keep_database("a", DatabaseState::now(1, 8, Vec::new()));
-        memory.keep_locked("a");
+        memory.keep_database("a", state(1));
+        memory.keep_locked("a", Look::now(DateTime::UNIX_EPOCH, 0));
         assert!(memory.is_locked("a"));
         assert_eq!(memory.database("a", 1), None);
         memory.forget_database("a");

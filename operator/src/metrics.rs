@@ -25,6 +25,7 @@ pub fn describe() {
         "objects sent to the API server, by kind"
     );
     metrics::describe_counter!("operator_status_writes_total", "statuses written");
+    metrics::describe_counter!("operator_exports_total", "exports of tenants by outcome");
     metrics::describe_histogram!(
         "operator_reconcile_seconds",
         metrics::Unit::Seconds,

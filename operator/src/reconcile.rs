@@ -8,6 +8,7 @@ mod apply;
 pub mod build;
 mod database;
 mod delete;
+mod export;
 pub mod secrets;
 pub mod status;
 pub mod validate;
@@ -36,13 +37,14 @@ use tracing::Instrument as _;
 use crate::channel::observe::channel_name;
 use crate::channel::work::GuardedChannel;
 use crate::config::ClusterConfig;
+use crate::exports::Exports;
 use crate::lane::{DatabasePermits, Lane};
 use crate::lease::{Leadership, NotLeading};
 use crate::memory::Memory;
 use crate::reconcile::apply::{ApplyError, find};
 use crate::reconcile::status::{DatabaseFacts, Facts, Rollout};
 use crate::reconcile::validate::{Offer, Run, ValidatedTenant, tenant_id, validate};
-use crate::seen::Seen;
+use crate::seen::{ObjectKey, Seen};
 use crate::store::Stores;
 
 /// Without any event a tenant is looked at again after this: for what no watch tells, above all the database.
@@ -66,6 +68,8 @@ pub struct Context {
     pub cluster: ClusterConfig,
     /// The databases.
     pub stores: Stores,
+    /// Exports into the object store.
+    pub exports: Exports,
     /// Steps in databases at once.
     pub database_permits: DatabasePermits,
     /// What the watches saw.
@@ -183,6 +187,7 @@ pub async fn reconcile(object: Arc<Guarded>, ctx: Arc<Context>) -> Result<Action
         generation = tenant.metadata.generation,
     );
     continue_trace(&span, tenant);
+    ctx.seen.complete().await;
     let started = std::time::Instant::now();
     let outcome = tokio::time::timeout(LIMIT, Box::pin(work(tenant, &ctx)).instrument(span))
         .await
@@ -250,7 +255,7 @@ async fn work(tenant: &Tenant, ctx: &Context) -> Result<Action, ReconcileError> 
     {
         add_finalizer(tenant, ctx).await?;
     }
-    if let Some(action) = blocked(tenant, ctx).await? {
+    if let Some(action) = without_an_id_of_its_own(tenant, ctx).await? {
         return Ok(action);
     }
     let now = ctx.clock.now();
@@ -261,6 +266,9 @@ async fn work(tenant: &Tenant, ctx: &Context) -> Result<Action, ReconcileError> 
             return Ok(Action::await_change());
         }
     };
+    if let Some(action) = without_a_namespace_of_its_own(tenant, &wanted, ctx).await? {
+        return Ok(action);
+    }
     // On the heap: the future of all the steps is large.
     Box::pin(bring_in_line(tenant, &wanted, ctx, now)).await
 }
@@ -282,19 +290,14 @@ async fn bring_in_line(
             wanted.cluster
         )));
     };
-    // The seal is not known before the Secret; the surroundings do not need it.
-    let secrets = {
-        let drafts = database::candidate(ctx, wanted, store.as_ref()).await?;
-        let objects = build::build(wanted, &ctx.cluster, &drafts.seal());
-        apply::apply_surroundings(ctx, &objects).await?;
-        database::keep(ctx, wanted, &drafts).await?;
-        drafts
-    };
-    let objects = build::build(wanted, &ctx.cluster, &secrets.seal());
+    let passwords = database::Passwords::of(ctx, wanted, store.as_ref()).await?;
+    let objects = build::build(wanted, &ctx.cluster, &passwords.seal());
+    apply::apply_surroundings(ctx, &objects).await?;
+    database::keep(ctx, wanted, store.as_ref(), &passwords).await?;
     let database = match wanted.run {
         Run::Suspended => DatabaseFacts::Locked,
         Run::Asleep | Run::Fixed(_) | Run::Automatic { .. } => {
-            database::bring_in_line(ctx, tenant, wanted, store.as_ref(), &secrets).await
+            database::bring_in_line(ctx, tenant, wanted, store.as_ref(), &passwords).await
         }
     };
     if let DatabaseFacts::Failed(trouble) = &database {
@@ -322,6 +325,7 @@ async fn bring_in_line(
         database::lock(ctx, tenant, wanted, store.as_ref()).await?;
     }
     let complete = rollout.as_ref().is_some_and(Rollout::is_complete);
+    let is_exporting = export::requested(ctx, tenant, wanted.id, &store).await?;
     let facts = Facts::Worked {
         tenant: wanted,
         url,
@@ -329,7 +333,12 @@ async fn bring_in_line(
         rollout,
     };
     write::report(ctx, tenant, &facts).await?;
-    Ok(next_look(complete, wanted.look_again, now))
+    database::write_down(ctx, wanted, store.as_ref()).await;
+    Ok(if is_exporting {
+        Action::requeue(export::LOOK)
+    } else {
+        next_look(complete, wanted.look_again, now)
+    })
 }
 
 /// When to look again if nothing happens.
@@ -353,11 +362,21 @@ async fn rollout(
     wanted: &ValidatedTenant,
 ) -> Result<Option<Rollout>, ReconcileError> {
     let namespace = build::namespace_name(&wanted.slug);
-    let deployments = Api::<Deployment>::namespaced(ctx.client.clone(), &namespace);
-    let Some(deployment) = find(&deployments, "Deployment", build::RUNTIME).await? else {
-        return Ok(None);
+    let key = ObjectKey {
+        kind: "Deployment",
+        namespace: Some(namespace.clone()),
+        name: build::RUNTIME.to_owned(),
     };
-    let rollout = Rollout::of(&deployment, &[]);
+    let rollout = match ctx.seen.rollout(&key) {
+        Some(rollout) => rollout,
+        None => {
+            let deployments = Api::<Deployment>::namespaced(ctx.client.clone(), &namespace);
+            match find(&deployments, "Deployment", build::RUNTIME).await? {
+                Some(deployment) => Rollout::of(&deployment),
+                None => return Ok(None),
+            }
+        }
+    };
     if rollout.ready >= rollout.desired {
         return Ok(Some(rollout));
     }
@@ -373,7 +392,7 @@ async fn rollout(
             name: namespace,
             source: Box::new(source),
         })?;
-    Ok(Some(Rollout::of(&deployment, &pods.items)))
+    Ok(Some(rollout.with_pods(&pods.items)))
 }
 
 async fn add_finalizer(tenant: &Tenant, ctx: &Context) -> Result<(), ReconcileError> {
@@ -411,18 +430,34 @@ async fn set_finalizers(
     }
 }
 
-/// Whether somebody else has what this tenant needs; then that is reported and nothing is touched.
-async fn blocked(tenant: &Tenant, ctx: &Context) -> Result<Option<Action>, ReconcileError> {
-    if let Some(other) = older_with_the_same_id(tenant, ctx) {
-        let message = format!(
-            "the Tenant {other} has the same id, and two cannot share a schema: give this one another spec.id"
-        );
-        let facts = Facts::Blocked {
-            reason: "IdTaken",
-            message,
-        };
-        write::report(ctx, tenant, &facts).await?;
-        return Ok(Some(Action::requeue(RESYNC)));
+/// Whether somebody else has the id; then that is reported and nothing is touched.
+async fn without_an_id_of_its_own(
+    tenant: &Tenant,
+    ctx: &Context,
+) -> Result<Option<Action>, ReconcileError> {
+    let Some(other) = older_with_the_same_id(tenant, ctx) else {
+        return Ok(None);
+    };
+    let message = format!(
+        "the Tenant {other} has the same id, and two cannot share a schema: give this one another spec.id"
+    );
+    let facts = Facts::Blocked {
+        reason: "IdTaken",
+        message,
+    };
+    write::report(ctx, tenant, &facts).await?;
+    Ok(Some(Action::requeue(RESYNC)))
+}
+
+/// The same of the namespace.
+async fn without_a_namespace_of_its_own(
+    tenant: &Tenant,
+    wanted: &ValidatedTenant,
+    ctx: &Context,
+) -> Result<Option<Action>, ReconcileError> {
+    // Its owner is part of what is compared.
+    if apply::is_in_place(ctx, &build::namespace(wanted))? {
+        return Ok(None);
     }
     let name = format!("{}{}", names::NAMESPACE_PREFIX, tenant.spec.slug);
     let namespaces = Api::<Namespace>::all(ctx.client.clone());

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use domain::clock::SystemClock;
-use kube::Client;
+use blob_store::config::S3Args;
+use domain::clock::{Clock as _, SystemClock};
 use kube::runtime::events::{Recorder, Reporter};
+use kube::{Client, Config};
 use secrecy::SecretString;
 use service_kit::config::{ConfigError, SecretName, required_secret};
 use service_kit::internal::{self, PartState, Readiness};
@@ -19,14 +20,16 @@ use tenant_database::{ConnectError, TenantDatabase};
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::calls::Calls;
 use crate::config::ClusterConfig;
+use crate::exports::{Archives, Exports};
 use crate::lane::DatabasePermits;
 use crate::lease::Candidate;
 use crate::memory::Memory;
 use crate::reconcile::Context;
 use crate::seen::Seen;
 use crate::store::Stores;
-use crate::{channel, controller, metrics};
+use crate::{channel, controller, metrics, note};
 
 /// As many steps at once as `TenantDatabase` has connections.
 const DATABASE_WORK: usize = 4;
@@ -37,9 +40,9 @@ const CHANNELS: Duration = Duration::from_secs(5);
 const API: &str = "cluster";
 const DATABASE: &str = "database";
 
-/// Settings of `operator run`.
+/// Where tenants live.
 #[derive(Debug, clap::Args)]
-pub struct RunConfig {
+pub struct DatabaseArgs {
     /// PostgreSQL in which tenants live, as superuser and not through a pooler; the cluster `default`
     #[arg(
         long,
@@ -51,6 +54,16 @@ pub struct RunConfig {
     /// File that holds the database URL
     #[arg(long, env = "GOTRS_DATABASE_URL_FILE", value_name = "PATH")]
     pub database_url_file: Option<PathBuf>,
+}
+
+/// Settings of `operator run`.
+#[derive(Debug, clap::Args)]
+pub struct RunConfig {
+    /// Where tenants live
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub s3: S3Args,
     /// What the operator must know of the cluster (JSON); `--help` ends with an example
     #[arg(long, env = "GOTRS_CLUSTER_CONFIG", value_name = "PATH")]
     pub cluster_config: PathBuf,
@@ -78,6 +91,14 @@ pub struct RunConfig {
         value_name = "NAME"
     )]
     pub lease: String,
+    /// For tests: abort, as by `kill -9`, once reconciles have had so many answers from API server and databases
+    #[arg(
+        long,
+        env = "GOTRS_ABORT_AFTER_CALLS",
+        hide = true,
+        value_name = "NUMBER"
+    )]
+    pub abort_after_calls: Option<u32>,
 }
 
 const DATABASE_URL: SecretName = SecretName {
@@ -86,8 +107,9 @@ const DATABASE_URL: SecretName = SecretName {
     example: "postgres://postgres:secret@postgres.databases.svc:5432/tenants",
 };
 
-impl RunConfig {
-    fn database_url(&self) -> Result<SecretString, ConfigError> {
+impl DatabaseArgs {
+    /// The URL, from wherever it was given.
+    pub fn url(&self) -> Result<SecretString, ConfigError> {
         required_secret(
             DATABASE_URL,
             self.database_url.clone(),
@@ -99,7 +121,8 @@ impl RunConfig {
 /// Runs until SIGINT or SIGTERM, or until the lease is lost.
 pub async fn run(config: RunConfig, guard: &TelemetryGuard) -> anyhow::Result<ExitCode> {
     let cluster = ClusterConfig::read(&config.cluster_config)?;
-    let database_url = config.database_url()?;
+    let database_url = config.database.url()?;
+    let archives = config.s3.optional_store()?;
     metrics::describe();
     let tasks = Tasks::new();
     let readiness = Readiness::waiting_for(&[API, DATABASE]);
@@ -109,13 +132,16 @@ pub async fn run(config: RunConfig, guard: &TelemetryGuard) -> anyhow::Result<Ex
         http::bind(config.internal_listen).await?,
         internal::router(readiness.clone(), Some(guard.metrics.clone())),
     );
-    let client = Client::try_default()
+    let access = Config::infer()
         .await
         .context("no cluster: run in a pod, or set KUBECONFIG")?;
     let operator = Operator {
-        client,
+        client: Client::try_from(access.clone()).context("making a client of the cluster")?,
+        access,
+        calls: config.abort_after_calls.map(Calls::abort_after),
         urls: urls(&cluster, database_url)?,
         cluster,
+        archives: archives.map(|store| Arc::new(store) as Arc<dyn Archives>),
         // Unique also where two processes were given the same name.
         identity: format!("{}-{:08x}", config.identity, rand::random::<u32>()),
         lease: config.lease,
@@ -130,9 +156,14 @@ type Databases = Vec<(String, TenantDatabase)>;
 
 /// What one process works with.
 struct Operator {
+    /// For watches and the Lease.
     client: Client,
+    access: Config,
+    calls: Option<Calls>,
     urls: Vec<(String, SecretString)>,
     cluster: ClusterConfig,
+    /// Where exports go; none are made without.
+    archives: Option<Arc<dyn Archives>>,
     identity: String,
     lease: String,
     readiness: Readiness,
@@ -158,24 +189,48 @@ impl Operator {
             return Ok(());
         }
         ::metrics::gauge!("operator_leading").set(1);
-        let stores = take_over(&databases).await?;
+        let mut stores = take_over(&databases).await?;
+        let mut client = self.client.clone();
+        if let Some(calls) = &self.calls {
+            client = calls.client(self.access)?;
+            for store in stores.values_mut() {
+                *store = calls.store(Arc::clone(store));
+            }
+        }
+        let (seen, memory) = (Seen::by_watches_of(&note::KINDS), Memory::default());
+        for (name, store) in &stores {
+            match store.notes().await {
+                Ok(notes) => {
+                    for note in notes {
+                        note::restore(&note, &seen, &memory, SystemClock.now());
+                    }
+                }
+                // Then everything is looked at again.
+                Err(error) => tracing::warn!(
+                    database = name,
+                    error = %Chain(&error),
+                    "the notes of the operator before cannot be read"
+                ),
+            }
+        }
         let touched = Arc::new(Notify::new());
         let (tenants, changes) = controller::tenants(&self.client, Arc::clone(&touched));
         let (channels, channel_changes) = channel::work::channels(&self.client);
         let ctx = Arc::new(Context {
             events: Recorder::new(
-                self.client.clone(),
+                client.clone(),
                 Reporter {
                     controller: "gotrs.io/operator".to_owned(),
                     instance: Some(self.identity),
                 },
             ),
-            client: self.client,
+            client,
             cluster: self.cluster,
             stores,
+            exports: Exports::new(self.archives, self.tasks.clone()),
             database_permits: DatabasePermits::new(DATABASE_WORK),
-            seen: Arc::new(Seen::default()),
-            memory: Memory::default(),
+            seen: Arc::new(seen),
+            memory,
             tenants: tenants.clone(),
             channels,
             touched,
@@ -195,7 +250,7 @@ impl Operator {
             }
         });
         let (finished, done) = oneshot::channel::<()>();
-        let until = stopping.clone();
+        let (until, watching) = (stopping.clone(), self.client);
         self.tasks.spawn_service("reconciles", async move {
             let channels = ctx.channels.wait_until_ready();
             if tokio::time::timeout(CHANNELS, channels).await.is_err() {
@@ -203,7 +258,7 @@ impl Operator {
                     "the channels are not known: is the definition of RuntimeChannel installed? New tenants get the platform's version"
                 );
             }
-            controller::run(ctx, changes, until).await;
+            controller::run(ctx, &watching, changes, until).await;
             // Nobody listens any more when the lease was lost.
             finished.send(()).ok();
             Ok(())

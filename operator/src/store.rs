@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::io::Write;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -9,14 +10,17 @@ use domain::id::TenantId;
 use domain::plan::Plan;
 use secrecy::SecretString;
 use tenant_database::{
-    AdministratorError, AdministratorSeed, Credentials, DatabaseError, MigrateError, RemovalError,
-    RoleLimits, RolesError, SchemaError, TenantDatabase, VerifyError,
+    AdministratorError, AdministratorSeed, Credentials, DatabaseError, ExportError, MigrateError,
+    Note, NoteError, RemovalError, RoleLimits, RolesError, SchemaError, TenantDatabase,
+    VerifyError,
 };
 
 use crate::reconcile::validate::Run;
 
 /// Reason of a step that was refused because another operator leads.
 const FENCED: &str = "Fenced";
+/// Reason of an export of a tenant that has no schema.
+const NOTHING_TO_EXPORT: &str = "NothingToExport";
 
 /// A step in the database that did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +57,17 @@ impl StoreError {
         self.reason == FENCED
     }
 
+    /// The tenant has no schema.
+    #[cfg(test)]
+    pub(crate) fn nothing_to_export() -> Self {
+        Self::lasting(NOTHING_TO_EXPORT, std::io::Error::other("no schema"))
+    }
+
+    /// Whether a tenant was to be exported that has no schema.
+    pub fn is_nothing_to_export(&self) -> bool {
+        self.reason == NOTHING_TO_EXPORT
+    }
+
     /// A failure that stays until a person or another version comes.
     pub fn lasting(reason: &'static str, source: impl Error + Send + Sync + 'static) -> Self {
         Self {
@@ -86,8 +101,20 @@ pub trait TenantStore: Send + Sync + 'static {
     async fn differences(&self, tenant: TenantId) -> Result<Vec<String>, StoreError>;
     /// Keeps the roles from signing in and ends their connections.
     async fn lock(&self, tenant: TenantId) -> Result<(), StoreError>;
-    /// Removes schema and roles.
+    /// What changes when somebody changes roles or schema.
+    async fn stamp(&self, tenant: TenantId) -> Result<String, StoreError>;
+    /// Writes down what the next operator may need.
+    async fn keep_note(&self, tenant: TenantId, content: &str) -> Result<(), StoreError>;
+    /// What operators before wrote down.
+    async fn notes(&self) -> Result<Vec<Note>, StoreError>;
+    /// Removes schema and roles, and the note.
     async fn remove(&self, tenant: TenantId) -> Result<(), StoreError>;
+    /// Writes all rows to `destination` as one archive; answers its size. Without a deadline of its own.
+    async fn export(
+        &self,
+        tenant: TenantId,
+        destination: Box<dyn Write + Send>,
+    ) -> Result<u64, StoreError>;
     /// Where the runtime role signs in.
     fn runtime_url(&self, tenant: TenantId, credentials: &Credentials) -> SecretString;
     /// Where the lambda role signs in.
@@ -169,14 +196,48 @@ impl TenantStore for TenantDatabase {
             .map_err(roles_error)
     }
 
+    async fn stamp(&self, tenant: TenantId) -> Result<String, StoreError> {
+        Self::stamp(self, tenant).await.map_err(note_error)
+    }
+
+    async fn keep_note(&self, tenant: TenantId, content: &str) -> Result<(), StoreError> {
+        Self::keep_note(self, tenant, content)
+            .await
+            .map_err(note_error)
+    }
+
+    async fn notes(&self) -> Result<Vec<Note>, StoreError> {
+        Self::notes(self).await.map_err(note_error)
+    }
+
     async fn remove(&self, tenant: TenantId) -> Result<(), StoreError> {
-        self.drop_tenant(tenant).await.map_err(|error| match error {
-            RemovalError::Database(DatabaseError::Fenced { .. })
-            | RemovalError::LockOut(RolesError::Database(DatabaseError::Fenced { .. })) => {
-                StoreError::fenced(error)
+        self.drop_tenant(tenant)
+            .await
+            .map_err(|error| match error {
+                RemovalError::Database(DatabaseError::Fenced { .. })
+                | RemovalError::LockOut(RolesError::Database(DatabaseError::Fenced { .. })) => {
+                    StoreError::fenced(error)
+                }
+                error => StoreError::passing("RemovalFailed", error),
+            })?;
+        self.forget_note(tenant).await.map_err(note_error)
+    }
+
+    async fn export(
+        &self,
+        tenant: TenantId,
+        destination: Box<dyn Write + Send>,
+    ) -> Result<u64, StoreError> {
+        match Self::export(self, tenant, destination).await {
+            Ok(report) => Ok(report.bytes),
+            Err(error @ ExportError::NoSchema { .. }) => {
+                Err(StoreError::lasting(NOTHING_TO_EXPORT, error))
             }
-            error => StoreError::passing("RemovalFailed", error),
-        })
+            Err(error @ ExportError::Database(DatabaseError::Fenced { .. })) => {
+                Err(StoreError::fenced(error))
+            }
+            Err(error) => Err(StoreError::passing("ExportFailed", error)),
+        }
     }
 
     fn runtime_url(&self, tenant: TenantId, credentials: &Credentials) -> SecretString {
@@ -192,6 +253,13 @@ fn roles_error(error: RolesError) -> StoreError {
     match error {
         RolesError::Database(DatabaseError::Fenced { .. }) => StoreError::fenced(error),
         error => StoreError::passing("RolesFailed", error),
+    }
+}
+
+fn note_error(error: NoteError) -> StoreError {
+    match error {
+        NoteError::Database(DatabaseError::Fenced { .. }) => StoreError::fenced(error),
+        NoteError::Database(_) => StoreError::passing("NoteFailed", error),
     }
 }
 

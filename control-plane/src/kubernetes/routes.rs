@@ -1,16 +1,19 @@
 //! The router's table from Tenants and their pods.
 
-use std::collections::HashMap;
+mod index;
+
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use domain::clock::Clock;
 use domain::id::TenantId;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Patch, PatchParams};
-use kube::runtime::reflector::Store;
+use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::json;
@@ -19,14 +22,18 @@ use tenant_crd::condition::{self, ConditionStatus, ConditionType, Observation};
 use tenant_crd::names;
 use tenant_crd::v1::{Phase, Tenant};
 use tokio::sync::{Notify, watch as channel};
+use tokio::time::Instant;
 
+pub use self::index::Routes;
 use super::ROUTER_MANAGER;
 use super::tenants::{Tenants, tenant_id};
-use super::watch;
+use super::watch::{self, Copied};
 use crate::router::{Route, RouteTarget, RoutingTable};
 
 /// Changes come in bursts; a table is made of all that come within this time.
 const SETTLE: Duration = Duration::from_millis(25);
+/// Everything is made anew so often: nobody tells what went while a watch was broken.
+const ANEW: Duration = Duration::from_mins(1);
 /// Longest time for writing one condition.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// What could not be written is tried again so much later.
@@ -39,17 +46,16 @@ const PORT_NAME: &str = "http";
 /// Keeps a routing table current and tells in each Tenant's status that it is routed.
 pub struct RouteWatch {
     table: channel::Receiver<Arc<RoutingTable>>,
-    tenants: Tenants,
-    pods: Store<Pod>,
+    first: channel::Receiver<bool>,
 }
 
 impl RouteWatch {
     /// Begins to watch Tenants and the pods of their runtimes.
     pub fn start(client: &Client, tasks: &Tasks, clock: Arc<dyn Clock>, base_domain: &str) -> Self {
-        let changed = Arc::new(Notify::new());
+        let changed = Arc::new(Changes::default());
         let tenants = Tenants::watch(client, tasks, {
             let changed = Arc::clone(&changed);
-            move |_| changed.notify_one()
+            move |tenant| changed.tenant(tenant)
         });
         let pods = watch::start(
             tasks,
@@ -63,14 +69,16 @@ impl RouteWatch {
             )),
             {
                 let changed = Arc::clone(&changed);
-                move |_| changed.notify_one()
+                move |pod| changed.pod(pod)
             },
         );
         let (publisher, table) = channel::channel(Arc::default());
+        let (announce, first) = channel::channel(false);
         let job = Publishing {
-            tenants: tenants.clone(),
-            pods: pods.clone(),
+            tenants,
+            pods,
             publisher,
+            announce,
             api: Api::all(client.clone()),
             clock,
             base_domain: base_domain.to_owned(),
@@ -82,11 +90,7 @@ impl RouteWatch {
                 ended = job.run(&changed) => ended,
             }
         });
-        Self {
-            table,
-            tenants,
-            pods,
-        }
+        Self { table, first }
     }
 
     /// The table, now and later.
@@ -94,55 +98,126 @@ impl RouteWatch {
         self.table.clone()
     }
 
-    /// Waits until both copies are complete: before that every host would be unknown.
-    pub async fn complete(&self) -> anyhow::Result<()> {
-        self.tenants.complete().await?;
-        self.pods.wait_until_ready().await?;
-        Ok(())
+    /// Waits until the table is the first that was made of everything: before that every host would be unknown.
+    pub async fn published(&self) -> anyhow::Result<()> {
+        let mut table = self.first.clone();
+        table
+            .wait_for(|is_published| *is_published)
+            .await
+            .map(drop)
+            .context("the routes ended before they had begun")
+    }
+}
+
+/// What has changed since it was looked at last.
+#[derive(Default)]
+struct Changes {
+    names: Mutex<Names>,
+    notify: Notify,
+}
+
+#[derive(Default)]
+struct Names {
+    tenants: BTreeSet<String>,
+    pods: BTreeSet<(String, String)>,
+}
+
+impl Changes {
+    fn names(&self) -> MutexGuard<'_, Names> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tenant(&self, tenant: &Tenant) {
+        self.names().tenants.insert(tenant.name_any());
+        self.notify.notify_one();
+    }
+
+    fn pod(&self, pod: &Pod) {
+        let namespace = pod.metadata.namespace.clone().unwrap_or_default();
+        self.names().pods.insert((namespace, pod.name_any()));
+        self.notify.notify_one();
+    }
+
+    fn take(&self) -> Names {
+        std::mem::take(&mut *self.names())
     }
 }
 
 struct Publishing {
     tenants: Tenants,
-    pods: Store<Pod>,
+    pods: Copied<Pod>,
     publisher: channel::Sender<Arc<RoutingTable>>,
+    /// That the first table is there.
+    announce: channel::Sender<bool>,
     api: Api<Tenant>,
     clock: Arc<dyn Clock>,
     base_domain: String,
 }
 
 impl Publishing {
-    async fn run(self, changed: &Notify) -> anyhow::Result<()> {
+    async fn run(self, changed: &Changes) -> anyhow::Result<()> {
         self.tenants.complete().await?;
-        self.pods.wait_until_ready().await?;
+        self.pods.complete().await?;
+        let mut routes = Routes::new(&self.base_domain);
+        let mut begin_anew = Instant::now();
+        // Whose condition is to be looked at.
+        let mut untold = BTreeSet::new();
         loop {
-            let tenants = self.tenants.all();
-            let pods = self.pods.state();
-            let next = table(&tenants, pods.iter().map(|pod| &**pod), &self.base_domain);
-            metrics::gauge!("router_hosts").set(count(next.len()));
+            let names = changed.take();
+            untold.extend(if Instant::now() >= begin_anew {
+                begin_anew = Instant::now() + ANEW;
+                routes = Routes::of(
+                    self.tenants.all().iter(),
+                    self.pods.store().state().iter().map(AsRef::as_ref),
+                    &self.base_domain,
+                );
+                self.tenants.all().iter().map(Tenant::name_any).collect()
+            } else {
+                self.follow(&mut routes, names)
+            });
+            metrics::gauge!("router_hosts").set(count(routes.table().len()));
             self.publisher.send_if_modified(|current| {
-                let differs = **current != next;
+                let differs = **current != *routes.table();
                 if differs {
-                    *current = Arc::new(next.clone());
+                    *current = Arc::new(routes.table().clone());
                 }
                 differs
             });
-            let all_told = self.tell(&tenants, &next).await;
-            if all_told {
-                changed.notified().await;
-            } else {
-                // A change comes at its time, a failure is tried again at some time.
-                let _changed_or_not = tokio::time::timeout(RETRY, changed.notified()).await;
-            }
+            self.announce.send_replace(true);
+            self.tell(&mut untold, routes.table()).await;
+            // A change comes at its time, a failure is tried again at some time.
+            let pause = if untold.is_empty() { ANEW } else { RETRY };
+            let _changed_or_not = tokio::time::timeout(pause, changed.notify.notified()).await;
             tokio::time::sleep(SETTLE).await;
         }
     }
 
-    /// Writes the condition `Routed` where it is not what it should be; whether all were written.
-    async fn tell(&self, tenants: &[Tenant], table: &RoutingTable) -> bool {
-        let mut all = true;
-        for tenant in tenants {
-            let own_host = own_host(tenant, &self.base_domain);
+    /// Brings the routes up to what is known now of these; answers whose they are.
+    fn follow(&self, routes: &mut Routes, names: Names) -> BTreeSet<String> {
+        let mut tenants = names.tenants;
+        for (namespace, name) in names.pods {
+            let pod = self
+                .pods
+                .store()
+                .get(&ObjectRef::new(&name).within(&namespace));
+            tenants.extend(
+                routes
+                    .pod(&namespace, &name, pod.as_deref())
+                    .map(str::to_owned),
+            );
+        }
+        for slug in &tenants {
+            routes.tenant(slug, self.tenants.named(slug).as_ref());
+        }
+        tenants
+    }
+
+    /// Writes the condition `Routed` of these where it is not what it should be; those that could not be written remain.
+    async fn tell(&self, untold: &mut BTreeSet<String>, table: &RoutingTable) {
+        let tenants = std::mem::take(untold);
+        for tenant in tenants.iter().filter_map(|slug| self.tenants.named(slug)) {
+            let tenant = &tenant;
+            let own_host = own_host(&tenant.spec.slug, &self.base_domain);
             let Some(patch) = routed_patch(tenant, table.find(&own_host), self.clock.now()) else {
                 continue;
             };
@@ -158,9 +233,8 @@ impl Publishing {
                 Err(elapsed) => elapsed.to_string(),
             };
             tracing::warn!(tenant.slug = %name, error = problem, "that a tenant is routed cannot be written");
-            all = false;
+            untold.insert(name);
         }
-        all
     }
 }
 
@@ -168,59 +242,8 @@ fn count(number: usize) -> f64 {
     f64::from(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
-fn own_host(tenant: &Tenant, base_domain: &str) -> String {
-    format!("{}.{base_domain}", tenant.spec.slug)
-}
-
-/// The table of all hosts: pure.
-///
-/// A tenant's name below the base domain is its own alone. Another host belongs to the tenant that has named it for the longest;
-/// nobody gets a host below the base domain by naming it.
-pub fn table<'a>(
-    tenants: &[Tenant],
-    pods: impl Iterator<Item = &'a Pod>,
-    base_domain: &str,
-) -> RoutingTable {
-    let mut addresses: HashMap<(&str, TenantId), Vec<SocketAddr>> = HashMap::new();
-    for (slug, tenant, address) in pods.filter_map(serving) {
-        addresses.entry((slug, tenant)).or_default().push(address);
-    }
-    let below_base = format!(".{base_domain}");
-    let mut sorted: Vec<&Tenant> = tenants.iter().collect();
-    sorted.sort_by_key(|tenant| {
-        let made = tenant.metadata.creation_timestamp.as_ref();
-        (made.map(condition::from_kubernetes), tenant.name_any())
-    });
-    let mut hosts: HashMap<String, Route> = HashMap::new();
-    for tenant in sorted {
-        let (Some(id), Ok(slug)) = (tenant_id(tenant), tenant.spec.slug.parse()) else {
-            // Seen by nobody yet; without an id nothing of it exists.
-            continue;
-        };
-        let own = (tenant.spec.slug.as_str(), id);
-        let mut serving = addresses.remove(&own).unwrap_or_default();
-        serving.sort_unstable();
-        let route = Route {
-            tenant: id,
-            slug,
-            target: target(tenant, serving),
-            sleeps_after: tenant
-                .spec
-                .scale_to_zero
-                .as_ref()
-                .map(|sleep| sleep.idle_after.as_duration()),
-        };
-        let others = tenant
-            .spec
-            .hosts
-            .iter()
-            .map(|host| host.to_ascii_lowercase())
-            .filter(|host| host != base_domain && !host.ends_with(&below_base));
-        for host in others.chain([own_host(tenant, base_domain)]) {
-            hosts.entry(host).or_insert_with(|| route.clone());
-        }
-    }
-    RoutingTable::new(hosts)
+fn own_host(slug: &str, base_domain: &str) -> String {
+    format!("{slug}.{base_domain}")
 }
 
 fn target(tenant: &Tenant, serving: Vec<SocketAddr>) -> RouteTarget {

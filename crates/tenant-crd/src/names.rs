@@ -30,6 +30,10 @@ pub const ANNOTATION_LAST_ACTIVE: &str = "gotrs.io/last-active";
 pub const ANNOTATION_NEXT_DUE: &str = "gotrs.io/next-due";
 /// Changing its value asks for new passwords of the tenant's database roles.
 pub const ANNOTATION_ROTATE_CREDENTIALS: &str = "gotrs.io/rotate-credentials";
+/// Changing its value, a UUID, asks for an export of the tenant under that id.
+pub const ANNOTATION_EXPORT: &str = "gotrs.io/export";
+/// `true`: the data of a tenant that is being deleted may go without a final export.
+pub const ANNOTATION_SKIP_EXPORT: &str = "gotrs.io/skip-final-export";
 /// Names a version that failed and is to be tried again.
 pub const ANNOTATION_RETRY_VERSION: &str = "gotrs.io/retry-version";
 /// On a `RuntimeChannel`: changing its value forgets all failures, so that what failed is tried again.

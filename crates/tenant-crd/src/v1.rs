@@ -445,6 +445,9 @@ pub struct TenantStatus {
     /// Newest migration of the tenant's schema
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema_version: Option<i64>,
+    /// The export that was made last, or is being made
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_export: Option<ExportStatus>,
     /// How far the modules are; reported by the control plane
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub modules: Option<ModulesStatus>,
@@ -455,6 +458,38 @@ pub struct TenantStatus {
         "x-kubernetes-list-map-keys" = ["type"]
     ))]
     pub conditions: Vec<Condition>,
+}
+
+/// One export of a tenant into the object store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(inline)]
+pub struct ExportStatus {
+    /// The value of `gotrs.io/export` that asked for it; the uid of the Tenant for the final one
+    pub id: String,
+    /// How far it is
+    pub state: ExportState,
+    /// Where it lies in the bucket, once it is done
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
+    /// Its size
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<i64>,
+    /// Why it failed
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// How far an export is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub enum ExportState {
+    /// Being made.
+    Running,
+    /// There.
+    Done,
+    /// Not made; another request tries again.
+    Failed,
 }
 
 /// How far a tenant's modules are.

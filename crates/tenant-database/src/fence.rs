@@ -29,7 +29,7 @@ pub enum FenceError {
     Database(#[from] DatabaseError),
 }
 
-/// One row, in a schema that no tenant may use. Written so that starting again writes nothing.
+/// One row, and what leaders write down for the next one, in a schema that no tenant may use. Written so that starting again writes nothing.
 const TABLE: &str = "\
 SET LOCAL search_path = pg_catalog;
 SELECT pg_advisory_xact_lock(1735357554, 1);
@@ -38,7 +38,11 @@ CREATE TABLE IF NOT EXISTS gotrs_operator.fence (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     epoch bigint NOT NULL
 );
-INSERT INTO gotrs_operator.fence (epoch) VALUES (0) ON CONFLICT DO NOTHING;";
+INSERT INTO gotrs_operator.fence (epoch) VALUES (0) ON CONFLICT DO NOTHING;
+CREATE TABLE IF NOT EXISTS gotrs_operator.note (
+    tenant uuid PRIMARY KEY,
+    content text NOT NULL
+);";
 
 impl TenantDatabase {
     /// Begins the next epoch and gives the handle that works in it; every handle of an older epoch is refused from now on, at its

@@ -78,3 +78,14 @@ impl TestDatabase {
         connection.close().await.context("closing")
     }
 }
+
+/// The answer to a query of one column of text, for tests that know no driver, by whoever the URL names.
+pub async fn texts(url: &str, query: &str) -> anyhow::Result<Vec<String>> {
+    let mut connection = PgConnection::connect(url).await.context("connecting")?;
+    let found = sqlx::query_scalar(sqlx::AssertSqlSafe(query.to_owned()))
+        .fetch_all(&mut connection)
+        .await
+        .with_context(|| query.to_owned())?;
+    connection.close().await.context("closing")?;
+    Ok(found)
+}

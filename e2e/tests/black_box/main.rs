@@ -4,4 +4,5 @@ mod bad_input;
 mod browser;
 mod greedy;
 mod kills;
+mod operator_kills;
 mod story;

@@ -58,16 +58,51 @@ where
         + DeserializeOwned
         + Serialize,
 {
-    let kind = <K as k8s_openapi::Resource>::KIND;
-    let key = ObjectKey::of(kind, object.meta());
+    let wanted = digest(object)?;
+    apply_as(ctx, api, object, wanted).await
+}
+
+/// Digest of everything that an object says.
+pub(super) fn digest<K>(object: &K) -> Result<u64, ApplyError>
+where
+    K: Resource<DynamicType = ()> + k8s_openapi::Resource + Serialize,
+{
     let text = serde_json::to_vec(object).map_err(|source| ApplyError::Serialize {
-        kind,
-        name: key.name.clone(),
+        kind: <K as k8s_openapi::Resource>::KIND,
+        name: object.meta().name.clone().unwrap_or_default(),
         source,
     })?;
     let mut hasher = DefaultHasher::new();
     hasher.write(&text);
-    let wanted = hasher.finish();
+    Ok(hasher.finish())
+}
+
+/// Whether an object is known to be as we want it.
+pub(super) fn is_in_place<K>(ctx: &Context, object: &K) -> Result<bool, ApplyError>
+where
+    K: Resource<DynamicType = ()> + k8s_openapi::Resource + Serialize,
+{
+    let key = ObjectKey::of(<K as k8s_openapi::Resource>::KIND, object.meta());
+    Ok(ctx.seen.is_in_place(&key, digest(object)?))
+}
+
+/// Applies an object for which `wanted` stands.
+pub(super) async fn apply_as<K>(
+    ctx: &Context,
+    api: &Api<K>,
+    object: &K,
+    wanted: u64,
+) -> Result<Option<K>, ApplyError>
+where
+    K: Resource<DynamicType = ()>
+        + k8s_openapi::Resource
+        + Clone
+        + Debug
+        + DeserializeOwned
+        + Serialize,
+{
+    let kind = <K as k8s_openapi::Resource>::KIND;
+    let key = ObjectKey::of(kind, object.meta());
     if ctx.seen.is_in_place(&key, wanted) {
         return Ok(None);
     }

@@ -124,7 +124,8 @@ pub fn namespace_name(slug: &domain::name::TenantSlug) -> String {
     format!("{}{slug}", names::NAMESPACE_PREFIX)
 }
 
-fn namespace(tenant: &ValidatedTenant) -> Namespace {
+/// The namespace itself.
+pub fn namespace(tenant: &ValidatedTenant) -> Namespace {
     let mut labels = labels(tenant);
     for mode in ["enforce", "audit", "warn"] {
         labels.insert(

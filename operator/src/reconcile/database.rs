@@ -8,22 +8,115 @@ use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use secrecy::{ExposeSecret as _, SecretString};
 use tenant_crd::v1::{SecretKey, Tenant};
-use tenant_database::{AdministratorSeed, Credentials};
+use tenant_database::{AdministratorSeed, Credentials, StoredCredentials};
 
-use super::apply::{ApplyError, apply, delete, find};
+use super::apply::{ApplyError, apply, apply_as, delete, digest, find};
 use super::build::{self, ADMINISTRATOR, RUNTIME};
-use super::secrets::{RuntimeSecrets, credentials_in, rotation_of};
+use super::secrets::{RuntimeSecrets, Seal, credentials_in, rotation_of};
 use super::status::{DatabaseFacts, Trouble};
-use super::validate::{ValidatedAdministrator, ValidatedTenant};
+use super::validate::{Run, ValidatedAdministrator, ValidatedTenant};
 use super::{Context, ReconcileError};
-use crate::memory::DatabaseState;
+use crate::lane::Lane;
+use crate::memory::{DatabaseState, Look};
+use crate::note;
+use crate::seen::ObjectKey;
 use crate::store::{StoreError, TenantStore, role_limits};
 
 /// Differences that are kept for people; the rest is in `operator report`.
 const DIFFERENCES_KEPT: usize = 20;
 
+/// The passwords of a tenant, as far as they are needed.
+pub(super) enum Passwords {
+    /// They are where they should be, in the Secret and in the database (which was not looked at for a suspended tenant): what stands for
+    /// them is enough.
+    InPlace(Seal, Option<DatabaseState>),
+    /// Something is to be done with them.
+    Open(RuntimeSecrets),
+}
+
+impl Passwords {
+    /// Finds out what is needed, and reads the Secret only where that is more than is known.
+    pub(super) async fn of(
+        ctx: &Context,
+        wanted: &ValidatedTenant,
+        store: &dyn TenantStore,
+    ) -> Result<Self, ReconcileError> {
+        match in_place(ctx, wanted, store)? {
+            Some(known) => Ok(known),
+            None => Ok(Self::Open(candidate(ctx, wanted, store).await?)),
+        }
+    }
+
+    /// What stands for them.
+    pub(super) fn seal(&self) -> Seal {
+        match self {
+            Self::InPlace(seal, _) => seal.clone(),
+            Self::Open(secrets) => secrets.seal(),
+        }
+    }
+}
+
+fn in_place(
+    ctx: &Context,
+    wanted: &ValidatedTenant,
+    store: &dyn TenantStore,
+) -> Result<Option<Passwords>, ReconcileError> {
+    let Some(seal) = ctx.memory.seal(&wanted.uid) else {
+        return Ok(None);
+    };
+    let key = ObjectKey {
+        kind: "Secret",
+        namespace: Some(build::namespace_name(&wanted.slug)),
+        name: RUNTIME.to_owned(),
+    };
+    if !ctx
+        .seen
+        .is_in_place(&key, secret_digest(wanted, store, &seal)?)
+    {
+        return Ok(None);
+    }
+    if wanted.run == Run::Suspended {
+        return Ok(Some(Passwords::InPlace(seal, None)));
+    }
+    let roles = roles(wanted, &seal);
+    let state = ctx
+        .memory
+        .database(&wanted.uid, inputs(wanted))
+        .filter(|state| state.roles == roles);
+    Ok(state.map(|state| Passwords::InPlace(seal, Some(state))))
+}
+
+/// Stands for everything that the Secret says: what is not secret of it, and the seal for the rest.
+fn secret_digest(
+    wanted: &ValidatedTenant,
+    store: &dyn TenantStore,
+    seal: &Seal,
+) -> Result<u64, ApplyError> {
+    let nobody: Credentials = StoredCredentials {
+        runtime_password: String::new(),
+        lambda_password: String::new(),
+    }
+    .into();
+    let frame = build::runtime_secret(wanted, &secrets(wanted, store, nobody));
+    let mut hasher = DefaultHasher::new();
+    (digest(&frame)?, seal.as_str()).hash(&mut hasher);
+    Ok(hasher.finish())
+}
+
+fn secrets(
+    wanted: &ValidatedTenant,
+    store: &dyn TenantStore,
+    credentials: Credentials,
+) -> RuntimeSecrets {
+    RuntimeSecrets {
+        database_url: store.runtime_url(wanted.id, &credentials),
+        lambda_database_url: store.lambda_url(wanted.id, &credentials),
+        credentials,
+    }
+}
+
 /// The passwords that are or will be the tenant's: those in its Secret, unless there are none or new ones are wanted.
-pub(super) async fn candidate(
+async fn candidate(
     ctx: &Context,
     wanted: &ValidatedTenant,
     store: &dyn TenantStore,
@@ -36,21 +129,24 @@ pub(super) async fn candidate(
         .as_ref()
         .and_then(credentials_in)
         .unwrap_or_else(Credentials::generate);
-    Ok(RuntimeSecrets {
-        database_url: store.runtime_url(wanted.id, &credentials),
-        lambda_database_url: store.lambda_url(wanted.id, &credentials),
-        credentials,
-    })
+    Ok(secrets(wanted, store, credentials))
 }
 
 /// Writes the Secret. Before the roles get the passwords: lost ones could not be guessed.
 pub(super) async fn keep(
     ctx: &Context,
     wanted: &ValidatedTenant,
-    secrets: &RuntimeSecrets,
+    store: &dyn TenantStore,
+    passwords: &Passwords,
 ) -> Result<(), ReconcileError> {
+    let Passwords::Open(secrets) = passwords else {
+        return Ok(());
+    };
     let secret = build::runtime_secret(wanted, secrets);
-    apply(ctx, &secrets_of(ctx, wanted), &secret).await?;
+    let seal = secrets.seal();
+    let wanted_digest = secret_digest(wanted, store, &seal)?;
+    apply_as(ctx, &secrets_of(ctx, wanted), &secret, wanted_digest).await?;
+    ctx.memory.keep_seal(&wanted.uid, seal);
     Ok(())
 }
 
@@ -64,23 +160,98 @@ pub(super) async fn bring_in_line(
     tenant: &Tenant,
     wanted: &ValidatedTenant,
     store: &dyn TenantStore,
-    secrets: &RuntimeSecrets,
+    passwords: &Passwords,
 ) -> DatabaseFacts {
-    let inputs = inputs(wanted, secrets);
-    let state = match ctx.memory.database(&wanted.uid, inputs) {
-        Some(state) => state,
-        None => match steps(ctx, tenant, wanted, store, secrets).await {
-            Ok((version, differences)) => {
-                let state = DatabaseState::now(inputs, version, differences);
-                ctx.memory.keep_database(&wanted.uid, state.clone());
-                state
-            }
-            Err(trouble) => return DatabaseFacts::Failed(trouble),
-        },
+    let state = match passwords {
+        Passwords::InPlace(_, None) => return DatabaseFacts::Locked,
+        Passwords::InPlace(_, Some(state)) => Ok(state.clone()),
+        Passwords::Open(secrets) => make(ctx, tenant, wanted, store, secrets).await,
     };
-    DatabaseFacts::Ready {
-        schema_version: state.schema_version,
-        differences: state.differences,
+    match state {
+        Ok(state) => DatabaseFacts::Ready {
+            schema_version: state.schema_version,
+            differences: state.differences,
+        },
+        Err(trouble) => DatabaseFacts::Failed(trouble),
+    }
+}
+
+async fn make(
+    ctx: &Context,
+    tenant: &Tenant,
+    wanted: &ValidatedTenant,
+    store: &dyn TenantStore,
+    secrets: &RuntimeSecrets,
+) -> Result<DatabaseState, Trouble> {
+    let roles = roles(wanted, &secrets.seal());
+    let known = ctx.memory.database(&wanted.uid, inputs(wanted));
+    let state = match known {
+        Some(state) if state.roles == roles => return Ok(state),
+        Some(state) => only_roles(ctx, wanted, store, secrets, state, ctx.lane_of(tenant)).await?,
+        None => None,
+    };
+    let state = match state {
+        Some(state) => state,
+        None => steps(ctx, tenant, wanted, store, secrets).await?,
+    };
+    ctx.memory.keep_database(&wanted.uid, state.clone());
+    Ok(state)
+}
+
+/// Where only limits or passwords are wanted otherwise, the tables need not be looked at again: somebody waits for it. `None` where
+/// somebody else has touched roles or schema since the last look.
+async fn only_roles(
+    ctx: &Context,
+    wanted: &ValidatedTenant,
+    store: &dyn TenantStore,
+    secrets: &RuntimeSecrets,
+    known: DatabaseState,
+    lane: Lane,
+) -> Result<Option<DatabaseState>, Trouble> {
+    let _permit = ctx.database_permits.enter(lane).await;
+    let failed = |error: StoreError| trouble(ctx, &error);
+    let stamp = store.stamp(wanted.id).await.map_err(failed)?;
+    if note::digest(&stamp) != known.look.stamp {
+        return Ok(None);
+    }
+    ctx.memory.forget_database(&wanted.uid);
+    check_lead(ctx)?;
+    let limits = role_limits(wanted.plan, wanted.run);
+    store
+        .ensure_roles(wanted.id, &secrets.credentials, &limits)
+        .await
+        .map_err(failed)?;
+    let stamp = store.stamp(wanted.id).await.map_err(failed)?;
+    Ok(Some(DatabaseState {
+        roles: roles(wanted, &secrets.seal()),
+        look: Look {
+            stamp: note::digest(&stamp),
+            ..known.look
+        },
+        ..known
+    }))
+}
+
+fn check_lead(ctx: &Context) -> Result<(), Trouble> {
+    ctx.leadership.check().map_err(|error| Trouble {
+        reason: "NotLeading",
+        message: error.to_string(),
+        is_final: false,
+    })
+}
+
+/// Writes down what the next operator need not find out again. That it fails costs work after the next start, and nothing now.
+pub(super) async fn write_down(ctx: &Context, wanted: &ValidatedTenant, store: &dyn TenantStore) {
+    let namespace = build::namespace_name(&wanted.slug);
+    let content = note::of(wanted, &namespace, &ctx.seen, &ctx.memory);
+    let digest = note::digest(&content);
+    if ctx.memory.is_noted(&wanted.uid, digest) || ctx.leadership.check().is_err() {
+        return;
+    }
+    let _permit = ctx.database_permits.enter(Lane::Background).await;
+    match store.keep_note(wanted.id, &content).await {
+        Ok(()) => ctx.memory.keep_noted(&wanted.uid, digest),
+        Err(error) => drop(trouble(ctx, &error)),
     }
 }
 
@@ -97,19 +268,27 @@ pub(super) async fn lock(
     let _permit = ctx.database_permits.enter(ctx.lane_of(tenant)).await;
     ctx.leadership.check()?;
     store.lock(wanted.id).await?;
-    ctx.memory.keep_locked(&wanted.uid);
+    let stamp = store.stamp(wanted.id).await?;
+    let look = Look::now(ctx.clock.now(), note::digest(&stamp));
+    ctx.memory.keep_locked(&wanted.uid, look);
     Ok(())
 }
 
-/// What decides how the database should be; when it differs, the database is looked at again.
-fn inputs(wanted: &ValidatedTenant, secrets: &RuntimeSecrets) -> u64 {
+/// What decides how the roles should be.
+fn roles(wanted: &ValidatedTenant, seal: &Seal) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let limits = role_limits(wanted.plan, wanted.run);
+    // Of the same program: what a value looks like in its log stands for it.
+    (format!("{limits:?}"), seal.as_str()).hash(&mut hasher);
+    hasher.finish()
+}
+
+/// What else decides how the database should be; when it differs, the database is looked at again.
+fn inputs(wanted: &ValidatedTenant) -> u64 {
     let mut hasher = DefaultHasher::new();
     wanted.id.hash(&mut hasher);
-    wanted.plan.hash(&mut hasher);
     // Whatever a new version needs is there before its first runtime.
     wanted.version.as_str().hash(&mut hasher);
-    wanted.run.most().hash(&mut hasher);
-    secrets.seal().as_str().hash(&mut hasher);
     wanted
         .administrator
         .as_ref()
@@ -124,19 +303,13 @@ async fn steps(
     wanted: &ValidatedTenant,
     store: &dyn TenantStore,
     secrets: &RuntimeSecrets,
-) -> Result<(i64, Vec<String>), Trouble> {
+) -> Result<DatabaseState, Trouble> {
     // As many at once as the store has connections; the others wait here and not for a connection.
     let _permit = ctx.database_permits.enter(ctx.lane_of(tenant)).await;
     // The roles may sign in again from the second step on, wherever this ends.
     ctx.memory.forget_database(&wanted.uid);
     let id = wanted.id;
-    let lead = || {
-        ctx.leadership.check().map_err(|error| Trouble {
-            reason: "NotLeading",
-            message: error.to_string(),
-            is_final: false,
-        })
-    };
+    let lead = || check_lead(ctx);
     lead()?;
     store
         .ensure_schema(id)
@@ -157,12 +330,24 @@ async fn steps(
         lead()?;
         make_administrator(ctx, tenant, wanted, administrator, store).await?;
     }
+    // Before the look: what is done meanwhile is not taken for what was looked at.
+    let stamp = store
+        .stamp(id)
+        .await
+        .map_err(|error| trouble(ctx, &error))?;
+    let look = Look::now(ctx.clock.now(), note::digest(&stamp));
     let mut differences = store
         .differences(id)
         .await
         .map_err(|error| trouble(ctx, &error))?;
     differences.truncate(DIFFERENCES_KEPT);
-    Ok((version, differences))
+    Ok(DatabaseState {
+        inputs: inputs(wanted),
+        roles: roles(wanted, &secrets.seal()),
+        schema_version: version,
+        differences,
+        look,
+    })
 }
 
 fn trouble(ctx: &Context, error: &StoreError) -> Trouble {

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use k8s_openapi::api::core::v1::Secret;
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use tenant_crd::names;
 use tenant_database::{Credentials, StoredCredentials};
@@ -27,8 +28,8 @@ pub struct RuntimeSecrets {
 }
 
 /// Stands for passwords where they must not be seen: it changes when they do and tells nothing about them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seal(String);
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seal(Box<str>);
 
 impl Seal {
     /// As it is written.
@@ -68,7 +69,7 @@ impl RuntimeSecrets {
             // Writing into a String cannot fail.
             write!(text, "{byte:02x}").ok();
         }
-        Seal(text)
+        Seal(text.into())
     }
 }
 

@@ -62,8 +62,16 @@ pub struct Rollout {
 }
 
 impl Rollout {
-    /// What a Deployment and its pods say.
-    pub fn of(deployment: &Deployment, pods: &[Pod]) -> Self {
+    /// With what the pods say.
+    pub fn with_pods(self, pods: &[Pod]) -> Self {
+        Self {
+            pod_trouble: pods.iter().find_map(pod_trouble),
+            ..self
+        }
+    }
+
+    /// What a Deployment says.
+    pub fn of(deployment: &Deployment) -> Self {
         let status = deployment.status.as_ref();
         let count = |field: fn(&k8s_openapi::api::apps::v1::DeploymentStatus) -> Option<i32>| {
             status.and_then(field).unwrap_or_default()
@@ -99,7 +107,7 @@ impl Rollout {
                 .and_then(|image| image.rsplit_once(':'))
                 .map(|(_, tag)| tag.to_owned()),
             stuck,
-            pod_trouble: pods.iter().find_map(pod_trouble),
+            pod_trouble: None,
         }
     }
 
@@ -192,6 +200,8 @@ pub enum Facts<'a> {
     Deleting {
         /// What it waits for.
         message: String,
+        /// Why somebody must act.
+        stalled: Option<&'static str>,
     },
 }
 
@@ -229,7 +239,17 @@ pub fn next(
             status.phase = Some(status.phase.unwrap_or(Phase::Pending));
             stopped(reason, message)
         }
-        Facts::Deleting { message } => {
+        Facts::Deleting {
+            message,
+            stalled: Some(reason),
+        } => {
+            status.phase = Some(Phase::Deleting);
+            stopped(reason, message)
+        }
+        Facts::Deleting {
+            message,
+            stalled: None,
+        } => {
             status.phase = Some(Phase::Deleting);
             status.replicas = Some(0);
             status.ready_replicas = Some(0);

@@ -1,6 +1,8 @@
 mod channels;
+mod export;
 mod fake;
 mod lanes;
+mod restart;
 
 use chrono::TimeDelta;
 use domain::clock::Clock as _;

@@ -43,7 +43,9 @@ fn pod(namespace: &str, slug: &str, id: &str, ip: &str, ready: &str) -> Pod {
 }
 
 fn routes(tenants: &[Tenant], pods: &[Pod]) -> RoutingTable {
-    table(tenants, pods.iter(), "example.com")
+    Routes::of(tenants.iter(), pods.iter(), "example.com")
+        .table()
+        .clone()
 }
 
 fn target_of(table: &RoutingTable, host: &str) -> Option<RouteTarget> {

@@ -14,6 +14,7 @@ mod isolation;
 mod lambda;
 mod life;
 mod managed_tables;
+mod note;
 mod recovery;
 mod schema;
 mod server;

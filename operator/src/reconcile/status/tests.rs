@@ -319,7 +319,7 @@ fn a_deployment_is_read() {
         },
     }))
     .unwrap();
-    let rollout = Rollout::of(&deployment, &[]);
+    let rollout = Rollout::of(&deployment);
     assert_eq!(
         (
             rollout.desired,

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use blob_store::{BlobError, BlobKey};
 use chrono::{DateTime, Utc};
-use domain::clock::MockClock;
+use domain::clock::{Clock as _, MockClock};
 use domain::id::TenantId;
 use http::{Method, Request, Response, StatusCode};
 use kube::client::Body;
@@ -18,13 +19,16 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use service_kit::Tasks;
 use tenant_crd::names;
-use tenant_database::{AdministratorSeed, Credentials, RoleLimits};
+use tenant_database::{AdministratorSeed, Credentials, Note, RoleLimits};
 
 use crate::channel::work::GuardedChannel;
 use crate::config::EXAMPLE;
+use crate::exports::{Archives, Exports, WriteError};
 use crate::lane::DatabasePermits;
 use crate::lease::Leadership;
 use crate::memory::Memory;
+use crate::note;
+use crate::reconcile::status::Rollout;
 use crate::reconcile::{Context, Guarded, ReconcileError, reconcile};
 use crate::seen::Seen;
 use crate::store::{StoreError, Stores, TenantStore};
@@ -44,8 +48,14 @@ pub(super) struct World {
     pub(super) objects: BTreeMap<String, Value>,
     pub(super) events: Vec<String>,
     pub(super) database: Database,
+    /// What operators wrote down.
+    notes: HashMap<TenantId, String>,
     /// Calls that change something, in their order.
     pub(super) changes: Vec<String>,
+    /// The object store, if there is one, with the size of each archive.
+    pub(super) archives: Option<BTreeMap<String, u64>>,
+    /// The object store does not answer.
+    pub(super) archives_broken: bool,
     calls: usize,
     /// This call and all after it fail.
     pub(super) fails_at: Option<usize>,
@@ -64,6 +74,13 @@ pub(super) struct Database {
     pub(super) broken: Option<(&'static str, bool)>,
 }
 
+impl Database {
+    /// What the real one makes of roles and schema.
+    fn stamp(&self) -> String {
+        format!("{:?} {:?} {}", self.schemas, self.passwords, self.locked)
+    }
+}
+
 impl World {
     /// Another call from the operator; whether it gets through.
     fn call(&mut self, change: Option<String>) -> bool {
@@ -73,6 +90,18 @@ impl World {
         }
         self.changes.extend(change);
         true
+    }
+
+    fn notes(&self) -> Vec<Note> {
+        let stamp = self.database.stamp();
+        self.notes
+            .iter()
+            .map(|(tenant, content)| Note {
+                tenant: *tenant,
+                content: content.clone(),
+                stamp: stamp.clone(),
+            })
+            .collect()
     }
 
     pub(super) fn calls(&self) -> usize {
@@ -244,6 +273,30 @@ impl Cluster {
         Self::around(world, Leadership::alone())
     }
 
+    /// With an object store.
+    pub(super) fn with_archives(spec: Value) -> Self {
+        let world = Self::with(spec).world;
+        world.lock().unwrap().archives = Some(BTreeMap::new());
+        Self::around(world, Leadership::alone())
+    }
+
+    /// Reconciles, and lets the exports that it began end, until neither changes anything; failures are answered.
+    pub(super) async fn settle_with_exports(&self) -> Vec<String> {
+        let mut failures = Vec::new();
+        for _ in 0..12 {
+            if self.object(TENANT).is_none() {
+                break;
+            }
+            if let Err(error) = self.reconcile().await {
+                failures.push(error.to_string());
+            }
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+        }
+        failures
+    }
+
     /// The same world seen by an operator that has just started.
     pub(super) fn restarted(&self) -> Self {
         self.world.lock().unwrap().fails_at = None;
@@ -273,10 +326,19 @@ impl Cluster {
         });
         let client = Client::new(service, "default");
         let clock = MockClock::default();
+        let (seen, memory) = (Seen::default(), Memory::default());
+        for note in world.lock().unwrap().notes() {
+            note::restore(&note, &seen, &memory, clock.now());
+        }
         let (tenants, writer) = reflector::store();
         let (channels, channel_writer) = reflector::store();
         let store: Arc<dyn TenantStore> = Arc::new(Store(Arc::clone(&world)));
+        let tasks = Tasks::new();
+        let has_archives = world.lock().unwrap().archives.is_some();
+        let archives: Option<Arc<dyn Archives>> =
+            has_archives.then(|| Arc::new(Bucket(Arc::clone(&world))) as Arc<dyn Archives>);
         let ctx = Arc::new(Context {
+            exports: Exports::new(archives, tasks.clone()),
             events: Recorder::new(
                 client.clone(),
                 Reporter {
@@ -288,14 +350,14 @@ impl Cluster {
             cluster: serde_json::from_str(EXAMPLE).unwrap(),
             stores: Stores::from([("default".to_owned(), store)]),
             database_permits: DatabasePermits::new(1),
-            seen: Arc::new(Seen::default()),
-            memory: Memory::default(),
+            seen: Arc::new(seen),
+            memory,
             tenants,
             channels,
             touched: Arc::default(),
             leadership,
             clock: Arc::new(clock.clone()),
-            tasks: Tasks::new(),
+            tasks,
         });
         Self {
             world,
@@ -309,6 +371,11 @@ impl Cluster {
     /// One reconcile of what the watches see now.
     pub(super) async fn reconcile(&self) -> Result<(), ReconcileError> {
         self.watch();
+        self.reconcile_blind().await
+    }
+
+    /// One reconcile of what the watches saw before.
+    pub(super) async fn reconcile_blind(&self) -> Result<(), ReconcileError> {
         let object = self.object(TENANT).expect("the Tenant is there");
         let object: Guarded = serde_json::from_value(object).unwrap();
         reconcile(Arc::new(object), Arc::clone(&self.ctx))
@@ -346,15 +413,22 @@ impl Cluster {
             "PodDisruptionBudget",
             "HorizontalPodAutoscaler",
         ] {
-            self.ctx.seen.forget_kind(kind);
+            self.ctx.seen.begins(kind);
             for object in world
                 .objects
                 .values()
                 .filter(|object| object["kind"] == kind)
             {
                 let metadata = serde_json::from_value(object["metadata"].clone()).unwrap();
-                self.ctx.seen.saw(kind, &metadata);
+                if kind == "Deployment" {
+                    let deployment = serde_json::from_value(object.clone()).unwrap();
+                    let rollout = Rollout::of(&deployment);
+                    self.ctx.seen.saw_rollout(kind, &metadata, rollout);
+                } else {
+                    self.ctx.seen.saw(kind, &metadata);
+                }
             }
+            self.ctx.seen.has_told(kind);
         }
         refill(&self.writer, &world, "Tenant");
         refill(&self.channel_writer, &world, "RuntimeChannel");
@@ -467,16 +541,56 @@ pub(super) fn tenant(name: &str, uid: &str, spec: Value) -> Value {
     object
 }
 
+struct Bucket(Arc<Mutex<World>>);
+
+impl Bucket {
+    fn archives<T>(
+        &self,
+        work: impl FnOnce(&mut BTreeMap<String, u64>) -> T,
+    ) -> Result<T, BlobError> {
+        let mut world = self.0.lock().unwrap();
+        if world.archives_broken {
+            return Err(BlobError::TimedOut {
+                operation: "look for an object",
+                seconds: 10,
+            });
+        }
+        Ok(work(world.archives.as_mut().unwrap()))
+    }
+}
+
+#[async_trait]
+impl Archives for Bucket {
+    async fn find(&self, key: &BlobKey) -> Result<Option<u64>, BlobError> {
+        self.archives(|archives| archives.get(key.as_str()).copied())
+    }
+
+    async fn write(
+        &self,
+        key: &BlobKey,
+        tenant: TenantId,
+        from: Arc<dyn TenantStore>,
+    ) -> Result<Option<u64>, WriteError> {
+        let bytes = match from.export(tenant, Box::new(std::io::sink())).await {
+            Err(error) if error.is_nothing_to_export() => return Ok(None),
+            other => other?,
+        };
+        self.archives(|archives| archives.insert(key.to_string(), bytes))?;
+        Ok(Some(bytes))
+    }
+}
+
 struct Store(Arc<Mutex<World>>);
+
+fn broken() -> StoreError {
+    StoreError::passing("Broken", std::io::Error::other("the connection broke"))
+}
 
 impl Store {
     fn step(&self, name: &str, work: impl FnOnce(&mut Database)) -> Result<(), StoreError> {
         let mut world = self.0.lock().unwrap();
         if !world.call(Some(name.to_owned())) {
-            return Err(StoreError::passing(
-                "Broken",
-                std::io::Error::other("the connection broke"),
-            ));
+            return Err(broken());
         }
         match world.database.broken {
             Some((reason, false)) => Err(StoreError::passing(reason, std::io::Error::other("no"))),
@@ -538,6 +652,28 @@ impl TenantStore for Store {
         Ok(Vec::new())
     }
 
+    async fn stamp(&self, _: TenantId) -> Result<String, StoreError> {
+        // Reading is no change.
+        let mut world = self.0.lock().unwrap();
+        if world.call(None) {
+            return Ok(world.database.stamp());
+        }
+        Err(broken())
+    }
+
+    async fn keep_note(&self, tenant: TenantId, content: &str) -> Result<(), StoreError> {
+        let mut world = self.0.lock().unwrap();
+        if world.call(None) {
+            world.notes.insert(tenant, content.to_owned());
+            return Ok(());
+        }
+        Err(broken())
+    }
+
+    async fn notes(&self) -> Result<Vec<Note>, StoreError> {
+        Ok(self.0.lock().unwrap().notes())
+    }
+
     async fn lock(&self, _: TenantId) -> Result<(), StoreError> {
         self.step("lock", |database| database.locked = true)
     }
@@ -550,6 +686,22 @@ impl TenantStore for Store {
                 ..Database::default()
             };
         })
+    }
+
+    async fn export(
+        &self,
+        tenant: TenantId,
+        _: Box<dyn std::io::Write + Send>,
+    ) -> Result<u64, StoreError> {
+        let mut exists = false;
+        self.step("export", |database| {
+            exists = database.schemas.contains(&tenant)
+        })?;
+        if exists {
+            Ok(42)
+        } else {
+            Err(StoreError::nothing_to_export())
+        }
     }
 
     fn runtime_url(&self, _: TenantId, credentials: &Credentials) -> SecretString {

@@ -24,7 +24,9 @@ test: ## Installs what is missing, runs every check and every test
 	@scripts/bootstrap test
 	@scripts/test
 
-test-kubernetes: prepare ## Tests chart and operator on a real cluster that it makes (as root; builds the cluster's parts once)
+test-kubernetes: prepare ## The part of `make test` on a real cluster, which it makes (as root; builds the cluster's parts once)
+	@scripts/bootstrap test
+	@cargo build --locked --workspace --exclude lambda-guest --lib --bins --tests
 	@e2e/kubernetes/test
 
 lint: prepare ## Format, clippy, house rules

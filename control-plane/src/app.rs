@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use axum::Router;
 use blob_store::BlobStore;
 use domain::clock::Clock;
@@ -13,16 +13,17 @@ use service_kit::Tasks;
 use service_kit::pages::Pages;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use tokio::sync::{Notify, broadcast};
+use tokio::time::Instant;
 
 use crate::config::Settings;
 use crate::http::{router, web};
-use crate::jobs;
 use crate::keys::Keys;
 use crate::mail::Mailer;
 use crate::provision::Provisioner;
 use crate::rate_limit::RateLimits;
 use crate::runtime_token::RuntimeTokens;
 use crate::service::modules::registry::Registry;
+use crate::{db, jobs};
 
 /// Everything that is outside of the control plane.
 pub struct Parts {
@@ -131,15 +132,22 @@ impl App {
     }
 }
 
+/// How long a database may take to come up and to get its schema; then the process ends and is started again.
+const DATABASE_PATIENCE: Duration = Duration::from_mins(2);
+/// Time between two looks at it.
+const DATABASE_PAUSE: Duration = Duration::from_secs(1);
+
+/// A setting that is no URL of a database.
+#[derive(Debug, thiserror::Error)]
+#[error("GOTRS_DATABASE_URL is not a PostgreSQL URL")]
+struct WrongDatabaseUrl(#[source] sqlx::Error);
+
 /// How long a request waits for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Opens the control plane's database with the limits that keep one bad query from stopping everything.
 pub async fn connect(url: &SecretString, max_connections: u32) -> anyhow::Result<PgPool> {
-    let options: PgConnectOptions = url
-        .expose_secret()
-        .parse()
-        .context("GOTRS_DATABASE_URL is not a PostgreSQL URL")?;
+    let options: PgConnectOptions = url.expose_secret().parse().map_err(WrongDatabaseUrl)?;
     connect_with(options, max_connections).await
 }
 
@@ -161,9 +169,37 @@ pub async fn connect_with(
         .context("connecting to the control plane's database")
 }
 
+/// Like [`connect`], but waits for a server that is not there yet, and for whoever brings the database to the schema of this
+/// program: on a cluster all of them start at the same time.
+pub async fn connect_when_migrated(
+    url: &SecretString,
+    max_connections: u32,
+) -> anyhow::Result<PgPool> {
+    let until = Instant::now() + DATABASE_PATIENCE;
+    loop {
+        let problem = match connect(url, max_connections).await {
+            Ok(pool) => match db::is_migrated(&pool).await {
+                Ok(true) => return Ok(pool),
+                Ok(false) => anyhow!(
+                    "the control plane's database has not the schema of this version: run `control-plane migrate`"
+                ),
+                Err(error) => error.into(),
+            },
+            // That does not change by waiting.
+            Err(error) if error.is::<WrongDatabaseUrl>() => return Err(error),
+            Err(error) => error,
+        };
+        if Instant::now() >= until {
+            return Err(problem);
+        }
+        tracing::info!(error = format!("{problem:#}"), "waiting for the database");
+        tokio::time::sleep(DATABASE_PAUSE).await;
+    }
+}
+
 /// Brings the database to the schema that this program needs. Safe to repeat, and from several processes at once.
 pub async fn migrate(pool: &PgPool) -> anyhow::Result<()> {
-    crate::db::MIGRATOR
+    db::MIGRATOR
         .run(pool)
         .await
         .context("migrating the control plane's database")

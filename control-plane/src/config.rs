@@ -1,6 +1,6 @@
 //! Settings of the control plane: as flags and environment variables, and validated.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use http::Uri;
 use http::uri::Scheme;
 use module_engine::config::SandboxArgs;
 use secrecy::{ExposeSecret as _, SecretString};
+use service_kit::client_address::{AddressRange, TrustedProxies};
 use service_kit::config::{ConfigError, SecretName, required_secret};
 
 use crate::keys::Keys;
@@ -86,9 +87,14 @@ pub struct ControlPlaneConfig {
     /// Days for which a deleted tenant can be brought back
     #[arg(long, env = "GOTRS_DELETION_GRACE_DAYS", default_value = "14")]
     pub deletion_grace_days: u32,
-    /// Addresses of routers and load balancers whose X-Forwarded-For is believed, besides loopback
-    #[arg(long, env = "GOTRS_TRUSTED_PROXIES", value_delimiter = ',')]
-    pub trusted_proxies: Vec<IpAddr>,
+    /// Addresses or ranges of routers whose X-Forwarded-For is believed, besides loopback
+    #[arg(
+        long,
+        env = "GOTRS_TRUSTED_PROXIES",
+        value_delimiter = ',',
+        value_name = "RANGE"
+    )]
+    pub trusted_proxies: Vec<AddressRange>,
     /// Signups that one client address may make per hour
     #[arg(long, env = "GOTRS_SIGNUPS_PER_HOUR", default_value = "20")]
     pub signups_per_hour: NonZeroU32,
@@ -173,7 +179,7 @@ impl ControlPlaneConfig {
                 transport,
             },
             deletion_grace: Duration::from_secs(u64::from(self.deletion_grace_days) * 24 * 60 * 60),
-            trusted_proxies: self.trusted_proxies.clone(),
+            trusted_proxies: TrustedProxies::new(self.trusted_proxies.clone()).and_loopback(),
             rates: Rates {
                 signups_per_hour: self.signups_per_hour,
                 sign_ins_per_minute: self.sign_ins_per_minute,
@@ -233,8 +239,8 @@ pub struct Settings {
     pub mail: MailSettings,
     /// How long a deleted tenant can be brought back.
     pub deletion_grace: Duration,
-    /// Whose `X-Forwarded-For` is believed, besides loopback.
-    pub trusted_proxies: Vec<IpAddr>,
+    /// Whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: TrustedProxies,
     /// How much is too much.
     pub rates: Rates,
     /// Where lambdas of uploads are checked.

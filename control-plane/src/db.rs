@@ -12,10 +12,31 @@ pub mod tenant_status;
 pub mod verification;
 
 use service_kit::{Chain, Problem};
-use sqlx::migrate::Migrator;
+use sqlx::PgPool;
+use sqlx::migrate::{Migrate as _, MigrateError, Migrator};
 
 /// All migrations, in the program.
 pub static MIGRATOR: Migrator = sqlx::migrate!("../migrations/control-plane");
+
+/// Whether the database has every migration of this program. It may have more: those of a newer version, which are made so that
+/// this one goes on working.
+pub async fn is_migrated(pool: &PgPool) -> DbResult<bool> {
+    /// PostgreSQL's code for a table that is not there: nobody has migrated anything yet.
+    const UNDEFINED_TABLE: &str = "42P01";
+    let mut db = pool.acquire().await?;
+    let applied = match db.list_applied_migrations(&MIGRATOR.table_name).await {
+        Ok(applied) => applied,
+        Err(MigrateError::Execute(sqlx::Error::Database(error)))
+            if error.code().as_deref() == Some(UNDEFINED_TABLE) =>
+        {
+            return Ok(false);
+        }
+        Err(error) => return Err(sqlx::Error::from(error).into()),
+    };
+    Ok(MIGRATOR
+        .iter()
+        .all(|migration| applied.iter().any(|done| done.version == migration.version)))
+}
 
 /// The channel on which changes of tenants are told to all replicas; the payload is the tenant's id.
 pub const TENANT_CHANGED: &str = "tenant_changed";

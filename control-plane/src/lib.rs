@@ -4,6 +4,7 @@
 //! ([`provision::Desired`]) and reads what is. [`app::App`] is the entry.
 
 pub mod app;
+pub mod check;
 pub mod config;
 pub mod db;
 pub mod email;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use control_plane::app;
+use control_plane::check::{self, CheckArgs};
 use control_plane::serve::{self, RouterArgs, ServeArgs};
 use secrecy::SecretString;
 use service_kit::config::{SecretName, required_secret};
@@ -29,6 +30,8 @@ enum Command {
     Serve(Box<ServeArgs>),
     /// Route requests to the control plane and to tenants
     Router(RouterArgs),
+    /// Look at an installed platform through its router, as a client does; fails with what is wrong
+    Check(CheckArgs),
     /// Bring the control plane's database to the schema that this version needs; safe to repeat
     Migrate {
         /// Database of the control plane, such as <postgres://control_plane:secret@db.internal/gotrs_control_plane>
@@ -68,6 +71,7 @@ async fn run(command: Command, guard: &TelemetryGuard) -> anyhow::Result<ExitCod
     match command {
         Command::Serve(args) => serve::control_plane(*args, guard).await,
         Command::Router(args) => serve::router(args, guard).await,
+        Command::Check(args) => check::run(args).await,
         Command::Migrate {
             database_url,
             database_url_file,

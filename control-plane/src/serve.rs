@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use domain::clock::SystemClock;
 use http::uri::Authority;
 use service_kit::Tasks;
+use service_kit::client_address::{AddressRange, TrustedProxies};
 use service_kit::internal::{self, PartState, Readiness};
 use service_kit::telemetry::TelemetryGuard;
 
@@ -78,6 +79,14 @@ pub struct RouterArgs {
     /// Clients reach the router over TLS, which ends in front of it
     #[arg(long, env = "GOTRS_SECURE")]
     pub secure: bool,
+    /// Addresses or ranges of load balancers and proxies in front of the router whose X-Forwarded-For is believed
+    #[arg(
+        long,
+        env = "GOTRS_TRUSTED_PROXIES",
+        value_delimiter = ',',
+        value_name = "RANGE"
+    )]
+    pub trusted_proxies: Vec<AddressRange>,
 }
 
 /// Serves console and API until a signal comes.
@@ -86,8 +95,9 @@ pub async fn control_plane(args: ServeArgs, guard: &TelemetryGuard) -> anyhow::R
     // What is wrong in the settings is said before anything is connected.
     let (keys, settings) = (config.keys()?, config.settings()?);
     let (database_url, blobs) = (config.database_url()?, args.s3.store()?);
+    let connections = config.database_connections.get();
     let tasks = Tasks::new();
-    let readiness = Readiness::waiting_for(&["control_plane", "tenants"]);
+    let readiness = Readiness::waiting_for(&["database", "control_plane", "tenants"]);
     let listener = service_kit::http::bind(config.listen).await?;
     serve_internal(&tasks, config.internal_listen, &readiness, guard).await?;
     let client = kubernetes::connect().await?;
@@ -98,34 +108,33 @@ pub async fn control_plane(args: ServeArgs, guard: &TelemetryGuard) -> anyhow::R
         &settings.tenant_urls.base_domain,
     );
     let tenants = provisioner.known();
-    let pool = app::connect(&database_url, config.database_connections.get()).await?;
-    let app = App::build(Parts {
-        pool,
-        blobs,
-        provisioner: Arc::new(provisioner),
-        runtime_tokens: Arc::new(TokenReviewer::new(
-            &client,
-            tenants.clone(),
-            &args.token_audience,
-        )),
-        clock: Arc::new(SystemClock),
-        keys,
-        tasks: tasks.clone(),
-        settings,
-    })
-    .context("setting up the control plane")?;
-    service_kit::http::serve(&tasks, "control plane", listener, app.http_router());
-    readiness.set("control_plane", PartState::Ready);
-    let stopping = tasks.stopping();
-    tasks.spawn_service("first copy of tenants", async move {
-        first_copy(tenants.complete())
-            .await
-            .context("reading the cluster's Tenants")?;
-        // Before it every tenant would seem to be unknown to the cluster.
-        app.spawn_jobs();
-        readiness.set("tenants", PartState::Ready);
-        stopping.cancelled().await;
-        Ok(())
+    let runtime_tokens = TokenReviewer::new(&client, tenants.clone(), &args.token_audience);
+    set_up(&tasks, "setting up the control plane", {
+        let tasks = tasks.clone();
+        async move {
+            let pool = app::connect_when_migrated(&database_url, connections).await?;
+            readiness.set("database", PartState::Ready);
+            let app = App::build(Parts {
+                pool,
+                blobs,
+                provisioner: Arc::new(provisioner),
+                runtime_tokens: Arc::new(runtime_tokens),
+                clock: Arc::new(SystemClock),
+                keys,
+                tasks: tasks.clone(),
+                settings,
+            })
+            .context("setting up the control plane")?;
+            service_kit::http::serve(&tasks, "control plane", listener, app.http_router());
+            readiness.set("control_plane", PartState::Ready);
+            first_copy(tenants.complete())
+                .await
+                .context("reading the cluster's Tenants")?;
+            // Before it every tenant would seem to be unknown to the cluster.
+            app.spawn_jobs();
+            readiness.set("tenants", PartState::Ready);
+            Ok(())
+        }
     });
     tasks.run_until_stopped().await
 }
@@ -137,28 +146,51 @@ pub async fn router(args: RouterArgs, guard: &TelemetryGuard) -> anyhow::Result<
     let listener = service_kit::http::bind(args.listen).await?;
     serve_internal(&tasks, args.internal_listen, &readiness, guard).await?;
     let client = kubernetes::connect().await?;
-    let routes = RouteWatch::start(&client, &tasks, Arc::new(SystemClock), &args.base_domain);
-    first_copy(routes.complete())
-        .await
-        .context("reading the cluster's Tenants and pods")?;
-    let proxy = Proxy::new(
-        RouterConfig {
-            base_domain: args.base_domain,
-            console: args.console,
-            secure: args.secure,
-        },
-        routes.table(),
-        router::pages::render_page(web::templates()?),
-        tasks.clone(),
-    )
-    .with_sleepers(Arc::new(KubeSleepers::start(
-        &client,
-        &tasks,
-        Arc::new(SystemClock),
-    )));
-    router::serve(&tasks, listener, Arc::new(proxy));
-    readiness.set("router", PartState::Ready);
+    let pages = web::templates()?;
+    set_up(&tasks, "setting up the router", {
+        let tasks = tasks.clone();
+        async move {
+            let clock = Arc::new(SystemClock);
+            let routes = RouteWatch::start(&client, &tasks, clock.clone(), &args.base_domain);
+            // Before it every host would seem to be nobody's.
+            first_copy(routes.published())
+                .await
+                .context("reading the cluster's Tenants and pods")?;
+            let proxy = Proxy::new(
+                RouterConfig {
+                    base_domain: args.base_domain,
+                    console: args.console,
+                    secure: args.secure,
+                    trusted_proxies: TrustedProxies::new(args.trusted_proxies),
+                },
+                routes.table(),
+                router::pages::render_page(pages),
+                tasks.clone(),
+            )
+            .with_sleepers(Arc::new(KubeSleepers::start(&client, &tasks, clock)));
+            router::serve(&tasks, listener, Arc::new(proxy));
+            readiness.set("router", PartState::Ready);
+            Ok(())
+        }
+    });
     tasks.run_until_stopped().await
+}
+
+/// Does what must be done before a process is ready. A signal is heard meanwhile: what is waited for may never come.
+fn set_up(
+    tasks: &Tasks,
+    name: &'static str,
+    steps: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+) {
+    let stopping = tasks.stopping();
+    tasks.spawn_service(name, async move {
+        tokio::select! {
+            () = stopping.cancelled() => return Ok(()),
+            outcome = steps => outcome?,
+        }
+        stopping.cancelled().await;
+        Ok(())
+    });
 }
 
 /// Answers `/livez`, `/readyz` and `/metrics`.

@@ -134,77 +134,106 @@ postgres_stop() {
 }
 sql() { psql --no-psqlrc --quiet --tuples-only --no-align --set ON_ERROR_STOP=1 --command "$2" "$postgres_url/$1"; }
 
-# program_image NAME: the image localhost/gotrs/NAME:test of a program of this tree, as it was built last. The test is skipped
-# where it was not: GOTRS_PROGRAMS names another folder than target/debug.
+# program NAME: where a program of this tree is, as it was built last; GOTRS_PROGRAMS names another folder than target/debug.
+program() { printf '%s/%s' "${GOTRS_PROGRAMS:-$repository/target/debug}" "$1"; }
+
+# needs NAME...: the test is skipped where these programs were not built.
+needs() {
+  local name
+  for name in "$@"; do
+    if [ ! -x "$(program "$name")" ]; then
+      echo "skipped: $(program "$name") is not built (cargo build)"
+      exit 0
+    fi
+  done
+}
+
+# program_image NAME: the image localhost/gotrs/NAME:test of a program of this tree.
 program_image() {
-  local program=${GOTRS_PROGRAMS:-$repository/target/debug}/$1
-  if [ ! -x "$program" ]; then
-    echo "skipped: $program is not built (cargo build)"
-    exit 0
-  fi
-  "$kubernetes_folder/image" --name "localhost/gotrs/$1:test" --out "$GOTRS_TEST_WORK/$1.tar" "$program"
+  needs "$1"
+  "$kubernetes_folder/image" --name "localhost/gotrs/$1:test" --out "$GOTRS_TEST_WORK/$1.tar" "$(program "$1")"
   "$kubernetes_folder/cluster" load "$GOTRS_TEST_WORK/$1.tar"
   rm "$GOTRS_TEST_WORK/$1.tar"
 }
 
 pod_address() { kubectl --namespace "$1" get pod "$2" --output 'jsonpath={.status.podIP}'; }
 
-# platform_up: what tests of the operator begin with. A PostgreSQL, images of this tree, a stand-in for the control plane, and
-# the chart in the namespace platform, as the release gotrs-cloud.
+# s3_up: an S3 server of this machine for the pods, for as long as the test runs; sets s3_url. Its bucket is gotrs.
+s3_up() {
+  s3_url=http://$GOTRS_CLUSTER_HOST:9000
+  s3_key=$(openssl rand -hex 20)
+  GOTRS_S3_SECRET_ACCESS_KEY=$s3_key "$(program gotrs)" internal s3 --listen "$GOTRS_CLUSTER_HOST:9000" --folder "$GOTRS_TEST_WORK/s3" \
+    --bucket gotrs --access-key-id test >>"$GOTRS_TEST_WORK/s3.log" 2>&1 &
+  # shellcheck disable=SC2064 # the process of now
+  at_end "kill $! && wait $!"
+  answers() { [ "$(curl --silent --output /dev/null --write-out '%{http_code}' "$s3_url/gotrs")" = 403 ]; }
+  eventually 20 "an S3 server that refuses who does not sign" answers
+}
+
+# mail_up: a mail server of this machine that keeps what it is given in the folder $mails, for as long as the test runs.
+mail_up() {
+  mails=$GOTRS_TEST_WORK/mails
+  mkdir -p "$mails"
+  "$network_bin/probe" mail "$GOTRS_CLUSTER_HOST:2525" "$mails" >>"$GOTRS_TEST_WORK/mail.log" 2>&1 &
+  # shellcheck disable=SC2064 # the process of now
+  at_end "kill $! && wait $!"
+}
+
+# platform_up [VALUES]: what tests of the platform begin with. PostgreSQL, S3 and a mail server on this machine, images of this
+# tree, and the chart in the namespace platform, as the release gotrs-cloud; VALUES are laid over those of all tests.
 platform_up() {
-  local program database
-  for program in operator tenant-runtime control-plane; do program_image "$program"; done
+  local image database
+  needs gotrs
+  for image in operator tenant-runtime control-plane; do program_image "$image"; done
   postgres_up
+  s3_up
+  mail_up
   for database in gotrs_control_plane gotrs_tenants; do sql postgres "CREATE DATABASE $database"; done
   define "$repository/charts/gotrs-cloud/crds/tenants.yaml" tenants.gotrs.io
   scratch_namespace platform pod-security.kubernetes.io/enforce=restricted
-  kubectl --namespace platform create secret generic control-plane-database --from-literal="url=$postgres_url/gotrs_control_plane" >/dev/null
-  kubectl --namespace platform create secret generic tenants-database --from-literal="url=$postgres_url/gotrs_tenants" >/dev/null
-  stand_in_for_the_control_plane
+  secret() { kubectl --namespace platform create secret generic "$@" >/dev/null; }
+  secret control-plane-database --from-literal="url=$postgres_url/gotrs_control_plane"
+  secret tenants-database --from-literal="url=$postgres_url/gotrs_tenants"
+  secret object-store --from-literal=access-key-id=test --from-literal="secret-access-key=$s3_key"
+  secret mail-server --from-literal="url=smtp://$GOTRS_CLUSTER_HOST:2525"
   cat >"$GOTRS_TEST_WORK/values.yaml" <<YAML
 image: {registry: localhost/gotrs, tag: test, pullPolicy: Never}
 baseDomain: example.test
 database:
   tenants: {existingSecret: tenants-database}
   controlPlane: {existingSecret: control-plane-database}
+s3: {endpoint: "$s3_url", existingSecret: object-store}
+mail: {existingSecret: mail-server}
 network:
   clusterRanges: [10.244.0.0/16, 10.96.0.0/16, $GOTRS_CLUSTER_NODE/32]
   postgres:
     - {to: {range: $GOTRS_CLUSTER_HOST/32}, port: 5432}
+  s3:
+    - {to: {range: $GOTRS_CLUSTER_HOST/32}, port: 9000}
+  mail:
+    - {to: {range: $GOTRS_CLUSTER_HOST/32}, port: 2525}
 YAML
-  # Tenants before the operator that ends them.
-  at_end 'kubectl delete tenants --all --timeout 60s >/dev/null; helm uninstall gotrs-cloud --namespace platform --wait --timeout 60s >/dev/null'
+  printf '%s\n' "${1:-}" >"$GOTRS_TEST_WORK/more-values.yaml"
+  # Tenants before the operator that ends them, and nobody who would make them again.
+  at_end 'kubectl --namespace platform scale deployment/gotrs-cloud-control-plane --replicas=0 >/dev/null;
+    kubectl delete tenants --all --timeout 60s >/dev/null; helm uninstall gotrs-cloud --namespace platform --wait --timeout 60s >/dev/null'
   install_platform
 }
 
 install_platform() {
-  helm install gotrs-cloud "$repository/charts/gotrs-cloud" --namespace platform --values "$GOTRS_TEST_WORK/values.yaml" \
-    --wait --wait-for-jobs --timeout 180s >/dev/null
+  helm upgrade --install gotrs-cloud "$repository/charts/gotrs-cloud" --namespace platform --values "$GOTRS_TEST_WORK/values.yaml" \
+    --values "$GOTRS_TEST_WORK/more-values.yaml" --wait --wait-for-jobs --timeout 180s >/dev/null || fail "not installed: $(
+    kubectl --namespace platform get pods
+    logs_of_platform
+  )"
 }
 
-# It tells every runtime that its tenant has no modules, which is what a runtime needs to become ready.
-stand_in_for_the_control_plane() {
-  probe_pod platform control-plane 'control-plane 8080'
-  kubectl --namespace platform label pod control-plane app.kubernetes.io/name=gotrs-cloud app.kubernetes.io/instance=gotrs-cloud \
-    app.kubernetes.io/component=control-plane >/dev/null
-  kubectl apply --filename - >/dev/null <<'YAML'
-apiVersion: v1
-kind: Service
-metadata: {name: gotrs-cloud-control-plane, namespace: platform}
-spec:
-  selector: {app: control-plane}
-  ports: [{port: 8080}]
----
-# What the release's own policies do not know of: its stand-in may be asked.
-apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata: {name: stand-in, namespace: platform}
-spec:
-  podSelector: {matchLabels: {app: control-plane}}
-  policyTypes: [Ingress]
-  ingress:
-    - from: [{namespaceSelector: {matchLabels: {app.kubernetes.io/managed-by: gotrs-operator}}}]
-YAML
+# logs_of_platform: the last lines of every part of it.
+logs_of_platform() {
+  local part
+  for part in operator control-plane router; do
+    kubectl --namespace platform logs --selector "app.kubernetes.io/component=$part" --prefix --tail "${1:-20}"
+  done
 }
 
 # tenant NAME [SPEC]: a manifest; SPEC in flow style.
@@ -216,7 +245,7 @@ ready() {
     kubectl describe tenant "$1"
     kubectl --namespace "tenant-$1" describe pods
     kubectl --namespace "tenant-$1" logs deployment/runtime --tail 20
-    kubectl --namespace platform logs --selector app.kubernetes.io/component=operator --tail 20
+    logs_of_platform
   )"
 }
 

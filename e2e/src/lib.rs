@@ -1,6 +1,6 @@
 //! Black-box tests: they start the real programs and use them as people and programs do, over HTTP and in a browser.
 //!
-//! `cargo test --workspace --exclude lambda-guest --no-run` builds the programs under test, then
+//! `cargo build --workspace --exclude lambda-guest --lib --bins --tests` builds the programs under test, then
 //! `cargo test --workspace --exclude lambda-guest --test black_box` runs these.
 
 #![warn(missing_docs)]

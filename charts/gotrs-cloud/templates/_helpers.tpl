@@ -56,6 +56,26 @@ capabilities:
   drop: [ALL]
 {{- end -}}
 
+{{/* Probes of a program of ours: alive when its ports are bound, ready when it can do its work. */}}
+{{- define "gotrs.probes" -}}
+startupProbe:
+  httpGet: {path: /livez, port: internal}
+  periodSeconds: 1
+  failureThreshold: 60
+livenessProbe:
+  httpGet: {path: /livez, port: internal}
+  periodSeconds: 10
+  timeoutSeconds: 5
+readinessProbe:
+  httpGet: {path: /readyz, port: internal}
+  periodSeconds: 5
+  timeoutSeconds: 5
+lifecycle:
+  preStop:
+    # Requests come until everybody knows that this pod ends.
+    sleep: {seconds: 5}
+{{- end -}}
+
 {{/* Pods of one part keep off each other's nodes and zones where there are several. */}}
 {{- define "gotrs.spread" -}}
 topologySpreadConstraints:
@@ -82,16 +102,77 @@ topologySpreadConstraints:
 {{- if not .Values.database.tenants.existingSecret -}}
 {{- $missing = append $missing "database.tenants.existingSecret: a Secret with the URL of the tenants' PostgreSQL (or postgresql.enabled=true to try it out)" -}}
 {{- end -}}
-{{- if and .Values.controlPlane.migrate.enabled (not .Values.database.controlPlane.existingSecret) -}}
+{{- if and (or .Values.controlPlane.enabled .Values.controlPlane.migrate.enabled) (not .Values.database.controlPlane.existingSecret) -}}
 {{- $missing = append $missing "database.controlPlane.existingSecret: a Secret with the URL of the control plane's PostgreSQL" -}}
 {{- end -}}
 {{- if not .Values.network.postgres -}}
 {{- $missing = append $missing "network.postgres: where the tenants' PostgreSQL is, such as [{to: {range: 10.1.0.5/32}, port: 5432}]" -}}
 {{- end -}}
 {{- end -}}
+{{- if .Values.controlPlane.enabled -}}
+{{- if not .Values.s3Server.enabled -}}
+{{- if not .Values.s3.existingSecret -}}
+{{- $missing = append $missing "s3.existingSecret: a Secret with access-key-id and secret-access-key of the object store (or s3Server.enabled=true to try it out)" -}}
+{{- end -}}
+{{- if not .Values.network.s3 -}}
+{{- $missing = append $missing "network.s3: where the object store is, such as [{to: {range: 10.1.0.6/32}, port: 443}]" -}}
+{{- end -}}
+{{- end -}}
+{{- if not (or .Values.mail.mailbox .Values.mail.existingSecret) -}}
+{{- $missing = append $missing "mail.existingSecret: a Secret with the URL of a mail server (or mail.mailbox=true to try it out)" -}}
+{{- end -}}
+{{- end -}}
 {{- if $missing -}}
 {{- fail (printf "these values are missing:\n  - %s" (join "\n  - " $missing)) -}}
 {{- end -}}
+{{- if and .Values.mail.mailbox .Values.controlPlane.enabled (gt (int .Values.controlPlane.replicas) 1) -}}
+{{- fail "mail.mailbox is a folder of one pod: set controlPlane.replicas to 1, or name a mail server in mail.existingSecret" -}}
+{{- end -}}
+{{- if hasSuffix (printf ".%s" .Values.baseDomain) (regexReplaceAll "^https?://|:[0-9]+$" .Values.controlPlane.publicUrl "") -}}
+{{- fail (printf "controlPlane.publicUrl is below the base domain, where the router looks for tenants: leave it empty for %s itself, or take another domain" .Values.baseDomain) -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Where browsers find the console. */}}
+{{- define "gotrs.publicUrl" -}}
+{{- if .Values.controlPlane.publicUrl -}}
+{{- .Values.controlPlane.publicUrl | trimSuffix "/" -}}
+{{- else -}}
+{{- printf "%s://%s" .Values.publicScheme .Values.baseDomain -}}
+{{- with .Values.publicPort }}:{{ int . }}{{ end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The object store's key: the name of a Secret, and the entries with both halves. */}}
+{{- define "gotrs.s3Secret" -}}
+{{- if .Values.s3Server.enabled -}}
+name: {{ include "gotrs.fullname" . }}-s3
+id: access-key-id
+secret: secret-access-key
+{{- else -}}
+name: {{ .Values.s3.existingSecret }}
+id: {{ .Values.s3.accessKeyIdKey }}
+secret: {{ .Values.s3.secretAccessKeyKey }}
+{{- end -}}
+{{- end -}}
+
+{{/* The object store's address; empty for AWS. */}}
+{{- define "gotrs.s3Endpoint" -}}
+{{- if .Values.s3Server.enabled -}}
+http://{{ include "gotrs.fullname" . }}-s3.{{ .Release.Namespace }}.svc:9000
+{{- else -}}
+{{- .Values.s3.endpoint -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The object store as NetworkPolicies see it, as JSON: what is given, and the trial's own. */}}
+{{- define "gotrs.s3Places" -}}
+{{- $places := .Values.network.s3 -}}
+{{- if .Values.s3Server.enabled -}}
+{{- $labels := include "gotrs.selector" (dict "root" . "part" "s3") | fromYaml -}}
+{{- $places = append $places (dict "to" (dict "pods" (dict "namespace" .Release.Namespace "labels" $labels)) "port" 9000) -}}
+{{- end -}}
+{{- toJson $places -}}
 {{- end -}}
 
 {{/* Where a database's URL lies: a dict of the root context and "tenants" or "controlPlane". As the fields of a secretKeyRef. */}}
@@ -131,6 +212,48 @@ key: {{ eq .database "tenants" | ternary "tenants-url" "control-plane-url" }}
 {{- end -}}
 {{- end -}}
 
+{{/* A rule of a NetworkPolicy that lets out to a destination of the values. */}}
+{{- define "gotrs.to" -}}
+- to:
+    {{- include "gotrs.peer" .to | nindent 4 }}
+  ports:
+    - {port: {{ .port }}, protocol: TCP}
+{{- end -}}
+
+{{/* Out to the API server: policies see its own address and port, not those of its Service. */}}
+{{- define "gotrs.toApiServer" -}}
+- to:
+    {{- range .Values.network.apiServer | default .Values.network.clusterRanges }}
+    - ipBlock:
+        cidr: {{ . }}
+    {{- end }}
+  ports:
+    - {port: 443, protocol: TCP}
+    - {port: 6443, protocol: TCP}
+{{- end -}}
+
+{{/* In for who reads /metrics; empty where nobody does. */}}
+{{- define "gotrs.scraped" -}}
+{{- with .Values.network.monitoring -}}
+- from:
+    {{- range . }}
+    {{- include "gotrs.peer" . | nindent 4 }}
+    {{- end }}
+  ports:
+    - {port: internal, protocol: TCP}
+{{- end -}}
+{{- end -}}
+
+{{/* The tenants' runtimes, which are in namespaces of their own, as a peer of a NetworkPolicy. */}}
+{{- define "gotrs.runtimes" -}}
+- namespaceSelector:
+    matchLabels:
+      app.kubernetes.io/managed-by: gotrs-operator
+  podSelector:
+    matchLabels:
+      app.kubernetes.io/name: tenant-runtime
+{{- end -}}
+
 {{/* The operator's view of the cluster: one JSON document. */}}
 {{- define "gotrs.clusterConfig" -}}
 {{- $runtime := .Values.tenants.runtime -}}
@@ -139,7 +262,7 @@ key: {{ eq .database "tenants" | ternary "tenants-url" "control-plane-url" }}
 {{- $network := dict
       "router" (include "gotrs.selector" (dict "root" . "part" "router") | fromYaml)
       "postgres" (include "gotrs.postgresPlaces" . | fromJsonArray)
-      "s3" .Values.network.s3
+      "s3" (include "gotrs.s3Places" . | fromJsonArray)
       "telemetry" .Values.network.telemetry
       "monitoring" .Values.network.monitoring
       "clusterRanges" .Values.network.clusterRanges -}}

@@ -238,23 +238,11 @@ impl FromRequestParts<AppState> for ClientAddress {
     }
 }
 
-/// The peer, or what a trusted router in front of us says about it: the last address that it appended.
+/// The peer, or what a trusted router in front of us says about it.
 fn client_address(parts: &Parts, settings: &Settings) -> ClientAddress {
     let peer = parts
         .extensions
         .get::<ConnectInfo<SocketAddr>>()
         .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |info| info.0.ip());
-    let is_trusted = peer.is_loopback() || settings.trusted_proxies.contains(&peer);
-    let forwarded = parts
-        .headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .next_back()
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.rsplit(',').next())
-        .and_then(|address| address.trim().parse().ok());
-    match forwarded {
-        Some(client) if is_trusted => ClientAddress(client),
-        _ => ClientAddress(peer),
-    }
+    ClientAddress(settings.trusted_proxies.client(peer, &parts.headers))
 }

@@ -7,12 +7,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use domain::clock::Clock;
 use domain::id::TenantId;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Patch, PatchParams};
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::json;
@@ -26,7 +27,7 @@ use tokio::time::Instant;
 pub use self::index::Routes;
 use super::ROUTER_MANAGER;
 use super::tenants::{Tenants, tenant_id};
-use super::watch;
+use super::watch::{self, Copied};
 use crate::router::{Route, RouteTarget, RoutingTable};
 
 /// Changes come in bursts; a table is made of all that come within this time.
@@ -45,8 +46,7 @@ const PORT_NAME: &str = "http";
 /// Keeps a routing table current and tells in each Tenant's status that it is routed.
 pub struct RouteWatch {
     table: channel::Receiver<Arc<RoutingTable>>,
-    tenants: Tenants,
-    pods: Store<Pod>,
+    first: channel::Receiver<bool>,
 }
 
 impl RouteWatch {
@@ -73,10 +73,12 @@ impl RouteWatch {
             },
         );
         let (publisher, table) = channel::channel(Arc::default());
+        let (announce, first) = channel::channel(false);
         let job = Publishing {
-            tenants: tenants.clone(),
-            pods: pods.clone(),
+            tenants,
+            pods,
             publisher,
+            announce,
             api: Api::all(client.clone()),
             clock,
             base_domain: base_domain.to_owned(),
@@ -88,11 +90,7 @@ impl RouteWatch {
                 ended = job.run(&changed) => ended,
             }
         });
-        Self {
-            table,
-            tenants,
-            pods,
-        }
+        Self { table, first }
     }
 
     /// The table, now and later.
@@ -100,11 +98,14 @@ impl RouteWatch {
         self.table.clone()
     }
 
-    /// Waits until both copies are complete: before that every host would be unknown.
-    pub async fn complete(&self) -> anyhow::Result<()> {
-        self.tenants.complete().await?;
-        self.pods.wait_until_ready().await?;
-        Ok(())
+    /// Waits until the table is the first that was made of everything: before that every host would be unknown.
+    pub async fn published(&self) -> anyhow::Result<()> {
+        let mut table = self.first.clone();
+        table
+            .wait_for(|is_published| *is_published)
+            .await
+            .map(drop)
+            .context("the routes ended before they had begun")
     }
 }
 
@@ -144,8 +145,10 @@ impl Changes {
 
 struct Publishing {
     tenants: Tenants,
-    pods: Store<Pod>,
+    pods: Copied<Pod>,
     publisher: channel::Sender<Arc<RoutingTable>>,
+    /// That the first table is there.
+    announce: channel::Sender<bool>,
     api: Api<Tenant>,
     clock: Arc<dyn Clock>,
     base_domain: String,
@@ -154,7 +157,7 @@ struct Publishing {
 impl Publishing {
     async fn run(self, changed: &Changes) -> anyhow::Result<()> {
         self.tenants.complete().await?;
-        self.pods.wait_until_ready().await?;
+        self.pods.complete().await?;
         let mut routes = Routes::new(&self.base_domain);
         let mut begin_anew = Instant::now();
         // Whose condition is to be looked at.
@@ -165,7 +168,7 @@ impl Publishing {
                 begin_anew = Instant::now() + ANEW;
                 routes = Routes::of(
                     self.tenants.all().iter(),
-                    self.pods.state().iter().map(AsRef::as_ref),
+                    self.pods.store().state().iter().map(AsRef::as_ref),
                     &self.base_domain,
                 );
                 self.tenants.all().iter().map(Tenant::name_any).collect()
@@ -180,6 +183,7 @@ impl Publishing {
                 }
                 differs
             });
+            self.announce.send_replace(true);
             self.tell(&mut untold, routes.table()).await;
             // A change comes at its time, a failure is tried again at some time.
             let pause = if untold.is_empty() { ANEW } else { RETRY };
@@ -192,7 +196,7 @@ impl Publishing {
     fn follow(&self, routes: &mut Routes, names: Names) -> BTreeSet<String> {
         let mut tenants = names.tenants;
         for (namespace, name) in names.pods {
-            let pod = self.pods.get(&ObjectRef::new(&name).within(&namespace));
+            let pod = self.pods.store().get(&ObjectRef::new(&name).within(&namespace));
             tenants.extend(
                 routes
                     .pod(&namespace, &name, pod.as_deref())

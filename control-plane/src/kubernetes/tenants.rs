@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use domain::id::TenantId;
 use kube::core::DeserializeGuard;
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
 use kube::{Api, Client};
 use service_kit::Tasks;
 use tenant_crd::v1::Tenant;
 
-use super::watch;
+use super::watch::{self, Copied};
 
 /// A copy of all Tenants. One that cannot be read (made for another version of the definition) is left out and hinders no other.
 #[derive(Clone)]
-pub struct Tenants(Store<DeserializeGuard<Tenant>>);
+pub struct Tenants(Copied<DeserializeGuard<Tenant>>);
 
 impl Tenants {
     /// Begins to watch; `seen` is called with each Tenant that was added, changed or removed.
@@ -37,12 +37,13 @@ impl Tenants {
 
     /// Waits until the first copy is complete.
     pub async fn complete(&self) -> anyhow::Result<()> {
-        Ok(self.0.wait_until_ready().await?)
+        self.0.complete().await
     }
 
     /// All that can be read.
     pub fn all(&self) -> Vec<Tenant> {
         self.0
+            .store()
             .state()
             .iter()
             .filter_map(|guard| guard.0.as_ref().ok().cloned())
@@ -53,13 +54,14 @@ impl Tenants {
     pub fn find(&self, id: TenantId) -> Option<Tenant> {
         let found = self
             .0
+            .store()
             .find(|guard| matches!(&guard.0, Ok(tenant) if tenant_id(tenant) == Some(id)));
         read(found)
     }
 
     /// The tenant with this name, which is its slug.
     pub fn named(&self, slug: &str) -> Option<Tenant> {
-        read(self.0.get(&ObjectRef::new(slug)))
+        read(self.0.store().get(&ObjectRef::new(slug)))
     }
 }
 

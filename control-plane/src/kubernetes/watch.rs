@@ -2,12 +2,65 @@
 
 use std::fmt::Debug;
 
+use anyhow::Context as _;
 use futures_util::StreamExt as _;
 use kube::runtime::reflector::{self, Store};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use service_kit::Tasks;
+use tokio::sync::watch;
+
+/// What is known of one kind.
+pub(super) struct Copied<K: Resource<DynamicType = ()> + 'static> {
+    store: Store<K>,
+    is_complete: watch::Receiver<bool>,
+}
+
+impl<K: Resource<DynamicType = ()> + 'static> Clone for Copied<K> {
+    fn clone(&self) -> Self {
+        Self {
+            store: self.store.clone(),
+            is_complete: self.is_complete.clone(),
+        }
+    }
+}
+
+impl<K> Copied<K>
+where
+    K: Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
+{
+    fn new(store: Store<K>, tasks: &Tasks, name: &'static str) -> Self {
+        let (sender, is_complete) = watch::channel(false);
+        let first = store.clone();
+        let stopping = tasks.stopping();
+        tasks.spawn(name, async move {
+            tokio::select! {
+                () = stopping.cancelled() => {}
+                // Only one may wait for a store: it wakes nobody but the last who asked.
+                ready = first.wait_until_ready() => if ready.is_ok() {
+                    sender.send_replace(true);
+                },
+            }
+        });
+        Self { store, is_complete }
+    }
+
+    /// Waits until the first copy is complete.
+    pub(super) async fn complete(&self) -> anyhow::Result<()> {
+        let mut is_complete = self.is_complete.clone();
+        is_complete
+            .wait_for(|complete| *complete)
+            .await
+            .map(drop)
+            .context("the watch ended before it had begun")
+    }
+
+    /// The objects.
+    pub(super) const fn store(&self) -> &Store<K> {
+        &self.store
+    }
+}
 
 /// Begins to watch; `seen` is called with each object that was added, changed or removed, after the copy has it. The watch goes
 /// on for ever: what breaks it is begun again, after pauses that grow.
@@ -17,7 +70,7 @@ pub(super) fn start<K>(
     api: Api<K>,
     config: watcher::Config,
     seen: impl Fn(&K) + Send + 'static,
-) -> Store<K>
+) -> Copied<K>
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
@@ -46,5 +99,33 @@ where
             }
         }
     });
-    store
+    Copied::new(store, tasks, name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use k8s_openapi::api::core::v1::ConfigMap;
+
+    use super::*;
+
+    /// The router's start and the job that publishes its table wait for the same copies.
+    #[tokio::test]
+    async fn all_who_wait_hear_that_a_copy_is_complete() {
+        let (store, mut writer) = reflector::store::<ConfigMap>();
+        let copied = Copied::new(store, &Tasks::new(), "maps");
+        let waiting = tokio::spawn({
+            let (one, other) = (copied.clone(), copied.clone());
+            async move { tokio::join!(one.complete(), other.complete(), copied.complete()) }
+        });
+        tokio::task::yield_now().await;
+        writer.apply_watcher_event(&watcher::Event::Init);
+        writer.apply_watcher_event(&watcher::Event::InitDone);
+        let (one, other, third) = tokio::time::timeout(Duration::from_secs(5), waiting)
+            .await
+            .expect("everybody hears of it")
+            .unwrap();
+        one.and(other).and(third).unwrap();
+    }
 }

@@ -105,6 +105,11 @@ mod tests {
             ("tenant_suspended", StatusCode::PAYMENT_REQUIRED, false),
             ("tenant_failed", StatusCode::SERVICE_UNAVAILABLE, false),
             ("bad_gateway", StatusCode::BAD_GATEWAY, false),
+            (
+                "console_unavailable",
+                StatusCode::SERVICE_UNAVAILABLE,
+                false,
+            ),
         ] {
             let problem = Problem::new(status, code, "What is <the> matter")
                 .with_detail("And what to do.")

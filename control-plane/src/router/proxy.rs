@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use service_kit::client_address::TrustedProxies;
 use service_kit::{Problem, Tasks, request_id, telemetry, unread};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
@@ -50,6 +51,8 @@ pub struct RouterConfig {
     pub console: Authority,
     /// Whether clients reach the router over TLS (ended in front of it).
     pub secure: bool,
+    /// What stands in front of the router, whose word about clients is taken.
+    pub trusted_proxies: TrustedProxies,
 }
 
 /// Makes a page for people of a refusal.
@@ -178,6 +181,10 @@ impl Proxy {
         let shown_host = shown_host(&request, &host);
         let websocket = headers::wants_websocket(request.method(), request.headers());
         headers::remove_hop_by_hop(request.headers_mut());
+        let client = self
+            .config
+            .trusted_proxies
+            .client(client, request.headers());
         headers::describe_client(
             request.headers_mut(),
             client,
@@ -253,10 +260,10 @@ impl Proxy {
         let mut table = self.table.clone();
         for attempt in 1..=CONNECT_ATTEMPTS {
             table.mark_unchanged();
-            let address = match self.destination(host) {
-                Destination::Console => self.config.console.to_string(),
+            let (address, absent): (String, fn() -> Problem) = match self.destination(host) {
+                Destination::Console => (self.config.console.to_string(), console_unavailable),
                 Destination::UnknownTenant => return Err(unknown_tenant(host)),
-                Destination::Tenant(route) => self.choose(&route)?.to_string(),
+                Destination::Tenant(route) => (self.choose(&route)?.to_string(), starting),
             };
             match self.send(&address, request).await {
                 Ok(response) => return Ok(response),
@@ -268,7 +275,7 @@ impl Proxy {
                 }
                 Err(SendError::Connect(_)) => {
                     metrics::counter!("router_connect_failures_total").increment(1);
-                    return Err(starting());
+                    return Err(absent());
                 }
                 Err(SendError::Timeout) => {
                     return Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", "The server took too long")
@@ -496,6 +503,16 @@ fn starting() -> Problem {
     )
     .with_detail("It will be there in a moment.")
     .with_retry_after(Duration::from_secs(1))
+}
+
+fn console_unavailable() -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "console_unavailable",
+        "The console cannot be reached right now",
+    )
+    .with_detail("Helpdesks go on serving. Try again in a moment.")
+    .with_retry_after(Duration::from_secs(5))
 }
 
 fn bad_gateway(detail: &'static str) -> Problem {

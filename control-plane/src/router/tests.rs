@@ -15,6 +15,7 @@ use domain::name::TenantSlug;
 use futures_util::{SinkExt as _, StreamExt as _};
 use http::{HeaderMap, StatusCode};
 use reqwest::Client;
+use service_kit::client_address::TrustedProxies;
 use service_kit::{Problem, Tasks};
 use tokio::sync::watch;
 
@@ -25,6 +26,8 @@ struct Stage {
     table: watch::Sender<Arc<RoutingTable>>,
     client: Client,
     tasks: Tasks,
+    /// Of the console.
+    console: Tasks,
     sleepers: Arc<Heard>,
 }
 
@@ -110,12 +113,14 @@ impl super::Sleepers for Heard {
 
 async fn stage(routes: Vec<(String, Route)>) -> Stage {
     let tasks = Tasks::new();
-    let console = upstream(&tasks, "console").await;
+    let console_tasks = Tasks::new();
+    let console = upstream(&console_tasks, "console").await;
     let (sender, receiver) = watch::channel(Arc::new(RoutingTable::new(routes)));
     let config = RouterConfig {
         base_domain: "localhost".to_owned(),
         console: console.to_string().parse().unwrap(),
         secure: false,
+        trusted_proxies: TrustedProxies::new(vec!["127.0.0.2".parse().unwrap()]),
     };
     let render: super::RenderPage = Arc::new(|problem: &Problem| {
         let mut response = problem.clone().into_response();
@@ -143,6 +148,7 @@ async fn stage(routes: Vec<(String, Route)>) -> Stage {
         table: sender,
         client,
         tasks,
+        console: console_tasks,
         sleepers,
     }
 }
@@ -261,6 +267,17 @@ async fn a_page_of_the_router_has_its_style_sheet() {
 }
 
 #[tokio::test]
+async fn a_console_that_is_away_is_no_helpdesk_that_starts() {
+    let stage = stage(Vec::new()).await;
+    stage.console.shut_down(Duration::from_secs(5)).await;
+    let answer = stage.get("localhost", "/").await;
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.headers()["retry-after"], "5");
+    let text = answer.text().await.unwrap();
+    assert!(text.contains("console_unavailable"), "{text}");
+}
+
+#[tokio::test]
 async fn forged_and_hop_by_hop_headers_do_not_pass() {
     let tasks = Tasks::new();
     let acme = upstream(&tasks, "acme").await;
@@ -289,6 +306,26 @@ async fn forged_and_hop_by_hop_headers_do_not_pass() {
     assert_eq!(seen["host"], "acme.localhost:8080");
     assert_eq!(seen["x-request-id"], "kept-request-id");
     assert!(!seen.contains_key("x-gotrs-tenant") && !seen.contains_key("x-drop-me"));
+}
+
+#[tokio::test]
+async fn a_load_balancer_in_front_speaks_for_its_clients() {
+    let tasks = Tasks::new();
+    let acme = upstream(&tasks, "acme").await;
+    let mut stage = stage(vec![route("acme", RouteTarget::Serving(vec![acme]))]).await;
+    let balancer = std::net::IpAddr::from([127, 0, 0, 2]);
+    stage.client = Client::builder().local_address(balancer).build().unwrap();
+    let seen: std::collections::BTreeMap<String, String> = stage
+        .request(http::Method::GET, "acme.localhost", "/headers")
+        // The first was claimed by the client.
+        .header("x-forwarded-for", "10.1.1.1, 203.0.113.9")
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(seen["x-forwarded-for"], "203.0.113.9");
 }
 
 #[tokio::test]

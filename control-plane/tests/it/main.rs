@@ -11,6 +11,7 @@
 )]
 
 mod authz;
+mod database;
 mod docs;
 mod fake;
 mod modules;

@@ -22,6 +22,7 @@ use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use service_kit::Tasks;
+use service_kit::client_address::TrustedProxies;
 use tempfile::TempDir;
 use test_kit::postgres::TestDatabase;
 use test_kit::s3::TestS3;
@@ -376,7 +377,7 @@ fn settings(mail: &TempDir, rates: Rates) -> Settings {
             transport: MailTransport::LocalMailbox(mail.path().to_owned()),
         },
         deletion_grace: Duration::from_hours(336),
-        trusted_proxies: Vec::new(),
+        trusted_proxies: TrustedProxies::default().and_loopback(),
         rates,
         sandbox: SandboxArgs::default(),
     }

@@ -1,6 +1,5 @@
 //! A control plane with one tenant, and helpers to talk to it.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,6 +30,7 @@ use module_engine::config::SandboxArgs;
 use secrecy::ExposeSecret as _;
 use serde_json::Value;
 use service_kit::Tasks;
+use service_kit::client_address::TrustedProxies;
 use sqlx::postgres::PgPool;
 use tempfile::TempDir;
 use test_kit::postgres::TestDatabase;
@@ -355,7 +355,7 @@ fn settings(mail: &TempDir) -> Settings {
             transport: MailTransport::LocalMailbox(mail.path().to_owned()),
         },
         deletion_grace: Duration::from_hours(24),
-        trusted_proxies: vec![IpAddr::V4(Ipv4Addr::LOCALHOST)],
+        trusted_proxies: TrustedProxies::default().and_loopback(),
         rates: Rates {
             signups_per_hour: many,
             sign_ins_per_minute: many,

@@ -10,6 +10,7 @@ use service_kit::telemetry::{self, TelemetryArgs};
 use tenant_runtime::RuntimeConfig;
 
 use crate::cli::{self, RemoteCommand};
+use crate::s3::{self, serve::S3ServerArgs};
 use crate::up::{self, UpArgs};
 
 /// GOTRS Cloud: run it on one machine, and work with its tenants and modules.
@@ -59,11 +60,22 @@ pub struct UpCommand {
     telemetry: TelemetryArgs,
 }
 
-/// Processes that the supervisor starts; no interface of ours with people.
+/// Processes that the supervisor and the chart start; no interface of ours with people.
 #[derive(Debug, Subcommand)]
 pub enum Internal {
     /// The server of one tenant
     TenantRuntime(Box<TenantRuntimeCommand>),
+    /// A small S3 server, for trials on Kubernetes: one bucket, one copy of each object
+    S3(S3Command),
+}
+
+/// The S3 server with its telemetry.
+#[derive(Debug, clap::Args)]
+pub struct S3Command {
+    #[command(flatten)]
+    s3: S3ServerArgs,
+    #[command(flatten)]
+    telemetry: TelemetryArgs,
 }
 
 /// The tenant runtime with its telemetry.
@@ -85,6 +97,7 @@ impl Cli {
             Command::Lsp { stdio: _ } => cli::lsp::run(),
             Command::Completion { shell } => print_completion(shell),
             Command::Internal(Internal::TenantRuntime(command)) => run_tenant_runtime(*command),
+            Command::Internal(Internal::S3(command)) => run_s3(command),
         };
         outcome.unwrap_or_else(|error| {
             // The log may not be set up, and a person waits for an answer.
@@ -116,6 +129,17 @@ fn run_tenant_runtime(command: TenantRuntimeCommand) -> anyhow::Result<ExitCode>
         .block_on(async {
             let guard = telemetry::init("tenant-runtime", &command.telemetry)?;
             tenant_runtime::run(command.runtime, &guard).await
+        })
+}
+
+fn run_s3(command: S3Command) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("starting the async runtime")?
+        .block_on(async {
+            let _guard = telemetry::init("gotrs-s3", &command.telemetry)?;
+            s3::serve::run(command.s3).await
         })
 }
 

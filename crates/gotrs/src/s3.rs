@@ -1,9 +1,9 @@
-//! The S3 server inside `gotrs up`: files in the data folder, on loopback, with real signatures, so that
-//! development and production take the same path.
+//! A small S3 server: files in a folder, with real signatures, so that development and production take the same path. Inside of
+//! `gotrs up` on loopback, and for trials on Kubernetes as a process of its own.
 
 mod keys;
+pub mod serve;
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use anyhow::{Context as _, anyhow};
@@ -17,7 +17,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::Tasks;
 use tokio::net::TcpListener;
 
-/// Where modules and exports are.
+/// Where modules and exports are in `gotrs up`.
 pub const BUCKET: &str = "gotrs";
 /// The server knows no regions; a signature needs one.
 pub const REGION: &str = "us-east-1";
@@ -34,10 +34,16 @@ pub struct Keys {
     pub secret_key: SecretString,
 }
 
-/// Starts the server on a free loopback port; it runs until `tasks` stop. Objects are files below `folder`.
-pub async fn start(folder: &Path, keys: &Keys, tasks: &Tasks) -> anyhow::Result<SocketAddr> {
+/// Serves one bucket until `tasks` stop. Objects are files below `folder`.
+pub fn start(
+    listener: TcpListener,
+    folder: &Path,
+    bucket: &str,
+    keys: &Keys,
+    tasks: &Tasks,
+) -> anyhow::Result<()> {
     // A bucket is a folder.
-    let bucket = folder.join(BUCKET);
+    let bucket = folder.join(bucket);
     std::fs::create_dir_all(&bucket)
         .with_context(|| format!("making the folder {}", bucket.display()))?;
     let files = FileSystem::new(folder)
@@ -50,10 +56,6 @@ pub async fn start(folder: &Path, keys: &Keys, tasks: &Tasks) -> anyhow::Result<
     service.set_access(keys::SafeKeys);
     let service = service.build();
 
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .await
-        .context("listening on a free loopback port for S3")?;
-    let address = listener.local_addr().context("asking for the S3 address")?;
     let stopping = tasks.stopping();
     let connection_tasks = tasks.clone();
     tasks.spawn_service("s3", async move {
@@ -95,5 +97,5 @@ pub async fn start(folder: &Path, keys: &Keys, tasks: &Tasks) -> anyhow::Result<
         graceful.shutdown().await;
         Ok(())
     });
-    Ok(address)
+    Ok(())
 }

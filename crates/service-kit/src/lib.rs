@@ -6,6 +6,7 @@
 #![warn(missing_docs)]
 
 pub mod chain;
+pub mod client_address;
 pub mod config;
 pub mod extract;
 pub mod http;

@@ -1,5 +1,6 @@
 //! What the platform stands on: PostgreSQL and S3, embedded or elsewhere.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -7,6 +8,7 @@ use control_plane::config::s3::S3Server;
 use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::Tasks;
 use service_kit::internal::{PartState, Readiness};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::postgres::account::Account;
@@ -118,7 +120,11 @@ async fn start_s3(
             .to_owned(),
         secret_key: secrets.get_or_make("s3-secret-key")?,
     };
-    let address = s3::start(&folder.s3(), &keys, tasks).await?;
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .context("listening on a free loopback port for S3")?;
+    let address = listener.local_addr().context("asking for the S3 address")?;
+    s3::start(listener, &folder.s3(), s3::BUCKET, &keys, tasks)?;
     Ok(S3Server {
         endpoint: format!("http://{address}"),
         region: s3::REGION.to_owned(),

@@ -16,6 +16,7 @@ use control_plane::router::{self, Proxy, RouterConfig};
 use control_plane::runtime_token::SignedTokens;
 use domain::clock::SystemClock;
 use service_kit::Tasks;
+use service_kit::client_address::TrustedProxies;
 use service_kit::internal::{self, PartState, Readiness};
 use service_kit::telemetry::{TelemetryArgs, TelemetryGuard};
 use tenant_database::TenantDatabase;
@@ -115,6 +116,7 @@ impl Serving<'_> {
                     .parse()
                     .context("our own address is no authority")?,
                 secure: false,
+                trusted_proxies: TrustedProxies::default(),
             },
             supervisor.routing_table(),
             router::pages::render_page(app.state().pages.clone()),
@@ -229,7 +231,8 @@ impl Serving<'_> {
                 transport: MailTransport::LocalMailbox(self.folder.mail()),
             },
             deletion_grace: DELETION_GRACE,
-            trusted_proxies: Vec::new(),
+            // The router is of this process.
+            trusted_proxies: TrustedProxies::default().and_loopback(),
             rates: Rates::default(),
             sandbox: self.args.sandbox.clone(),
         }

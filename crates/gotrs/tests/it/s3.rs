@@ -23,7 +23,11 @@ async fn only_those_who_sign_with_the_key_get_in() {
         secret_key: "right".to_owned().into(),
     };
     let tasks = Tasks::new();
-    let address = s3::start(folder.path(), &keys, &tasks).await.unwrap();
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+        .await
+        .unwrap();
+    let address = listener.local_addr().unwrap();
+    s3::start(listener, folder.path(), BUCKET, &keys, &tasks).unwrap();
 
     server(address, "another", "right")
         .store()

@@ -7,14 +7,17 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/textproto"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
 
 const usage = `usage: probe serve PORT          answers every HTTP request with the name of its host
-       probe control-plane PORT  says to every runtime that its tenant has no modules
+       probe mail ADDRESS FOLDER takes mail (SMTP) and writes each into a file of the folder
        probe wait                does nothing
        probe connect HOST:PORT   exit 0 if somebody accepts within a second
        probe get URL             status and body of what is answered within two seconds`
@@ -31,9 +34,9 @@ func main() {
 func run(stop context.Context, args []string) error {
 	switch {
 	case len(args) == 2 && args[0] == "serve":
-		return serve(stop, args[1], http.HandlerFunc(tellName))
-	case len(args) == 2 && args[0] == "control-plane":
-		return serve(stop, args[1], withoutModules(stop))
+		return serve(stop, args[1])
+	case len(args) == 3 && args[0] == "mail":
+		return mailServer(stop, args[1], args[2])
 	case len(args) == 1 && args[0] == "wait":
 		<-stop.Done()
 		return nil
@@ -50,8 +53,8 @@ func run(stop context.Context, args []string) error {
 	}
 }
 
-func serve(stop context.Context, port string, handler http.Handler) error {
-	server := http.Server{Addr: ":" + port, Handler: handler, ReadHeaderTimeout: 5 * time.Second}
+func serve(stop context.Context, port string) error {
+	server := http.Server{Addr: ":" + port, Handler: http.HandlerFunc(tellName), ReadHeaderTimeout: 5 * time.Second}
 	go func() {
 		<-stop.Done()
 		server.Close()
@@ -71,32 +74,75 @@ func tellName(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintln(w, name)
 }
 
-// The part of the control plane that a runtime needs to become ready: an empty snapshot, and a heartbeat that keeps it believed.
-// For tests of the operator alone.
-func withoutModules(stop context.Context) http.Handler {
-	calls := http.NewServeMux()
-	calls.HandleFunc("GET /v1/runtime/modules/watch", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/x-ndjson")
-		event := `{"type":"SNAPSHOT","generation":0,"modules":[]}`
-		for {
-			fmt.Fprintln(w, event)
-			if flusher, ok := w.(http.Flusher); ok {
-				flusher.Flush()
-			}
-			select {
-			case <-time.After(10 * time.Second):
-				event = `{"type":"BOOKMARK","generation":0}`
-			case <-r.Context().Done():
-				return
-			case <-stop.Done():
-				return
-			}
+// A mail server that takes everything and keeps it: one file per mail, named by the order in which they came.
+func mailServer(stop context.Context, address, folder string) error {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	go func() {
+		<-stop.Done()
+		listener.Close()
+	}()
+	for number := 1; ; number++ {
+		connection, err := listener.Accept()
+		if stop.Err() != nil {
+			return nil
 		}
-	})
-	calls.HandleFunc("POST /v1/runtime/", func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(http.StatusNoContent)
-	})
-	return calls
+		if err != nil {
+			return err
+		}
+		go func() {
+			if err := takeMails(connection, folder, number); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+			}
+		}()
+	}
+}
+
+func takeMails(connection net.Conn, folder string, number int) error {
+	defer connection.Close()
+	if err := connection.SetDeadline(time.Now().Add(time.Minute)); err != nil {
+		return err
+	}
+	client := textproto.NewConn(connection)
+	if err := client.PrintfLine("220 probe"); err != nil {
+		return err
+	}
+	for mail := 1; ; {
+		line, err := client.ReadLine()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		answer := "250 fine"
+		switch strings.ToUpper(line[:min(4, len(line))]) {
+		case "DATA":
+			if err := client.PrintfLine("354 go on"); err != nil {
+				return err
+			}
+			text, err := client.ReadDotBytes()
+			if err != nil {
+				return err
+			}
+			// Readers see whole mails only.
+			name := filepath.Join(folder, fmt.Sprintf("%05d-%d.eml", number, mail))
+			if err := os.WriteFile(name+".part", text, 0o644); err != nil {
+				return err
+			}
+			if err := os.Rename(name+".part", name); err != nil {
+				return err
+			}
+			mail++
+		case "QUIT":
+			return client.PrintfLine("221 bye")
+		}
+		if err := client.PrintfLine("%s", answer); err != nil {
+			return err
+		}
+	}
 }
 
 func get(url string) error {

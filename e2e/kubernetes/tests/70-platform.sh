@@ -1,0 +1,159 @@
+# The whole platform in its pods, with the rights and behind the walls that the chart gives it: from signup to a helpdesk that
+# answers through the router, what may happen to it in its life, and what happens while parts of the platform are away.
+# shellcheck shell=bash disable=SC2154
+platform_up 'controlPlane: {deletionGraceDays: 0}'
+helm test gotrs-cloud --namespace platform --timeout 60s >/dev/null
+router=$(kubectl --namespace platform get service gotrs-cloud-router --output 'jsonpath={.spec.clusterIP}')
+answer=$GOTRS_TEST_WORK/answer
+
+# at HOST PATH [CURL ARGUMENTS...]: one request through the router; says the status. The body is in $answer, headers in $answer.headers.
+at() {
+  local host=$1 path=$2
+  shift 2
+  curl --silent --max-time 40 --output "$answer" --dump-header "$answer.headers" --write-out '%{http_code}' \
+    --header "Host: $host" "$@" "http://$router$path" || true
+}
+# expect STATUS HOST PATH [CURL ARGUMENTS...]
+expect() {
+  local wanted=$1 status
+  shift
+  status=$(at "$@")
+  [ "$status" = "$wanted" ] || fail "$1$2 answered $status, not $wanted: $(head -c 1000 "$answer"; logs_of_platform 10)"
+}
+body() { jq --raw-output "$1" "$answer"; }
+header() { sed -n "s/^$1: \\(.*\\)\r$/\\1/Ip" "$answer.headers"; }
+
+# The console is the router's for every host that is no tenant's; what is below the base domain and nobody's is told so.
+expect 200 example.test /schema/module.json
+expect 404 nobody.example.test /
+[ "$(body .code)" = unknown_tenant ]
+
+# From signup to a helpdesk: the mail has the link, the link makes the Tenant, the operator the pods, the router the route.
+password=correct-horse-9-battery
+expect 201 example.test /v1/signup --json '{"organization": "Nova", "slug": "nova", "email": "ann@nova.example", "password": "'$password'", "plan": "team"}'
+mailed() { grep --recursive --quiet 'signup/verify?token=' "$mails"; }
+eventually 20 "the mail with the link" mailed
+[ -z "$(kubectl get tenants --output name)" ] || fail "a tenant before its owner's address is proven"
+token=$(cat "$mails"/*.eml | tr -d '\r' | sed -e ':join' -e '/=$/{N;s/=\n//;b join' -e '}' | grep --only-matching 'https://example.test/signup/verify?token[^ ]*' | sed 's/^.*token=\(3D\)\?//')
+began=$EPOCHREALTIME
+expect 200 example.test /v1/signup/verify --json "{\"token\": \"$token\"}"
+serves() { [ "$(at "$1" /login)" = 200 ]; }
+eventually 60 "the helpdesk of nova" serves nova.example.test
+echo "measured: from the click on the link to a helpdesk that answers $(seconds "$began")"
+ready nova
+condition() { field "$1" ".status.conditions[?(@.type==\"$2\")].$3"; }
+[ "$(condition nova Routed status)" = True ]
+[ "$(kubectl --namespace platform get secret tenant-nova-administrator --output name)" = secret/tenant-nova-administrator ]
+
+# Its owner signs in, at the console and at the helpdesk, with the password of the signup.
+expect 201 example.test /v1/sessions --json "{\"email\": \"ann@nova.example\", \"password\": \"$password\"}"
+console=(--header "Authorization: Bearer $(body .access_token)")
+phase() { [ "$(at example.test /v1/tenants/nova "${console[@]}")" = 200 ] && [ "$(body .phase)" = "$1" ]; }
+eventually 20 "a tenant that the console calls active" phase Active
+sign_in() { # HOST LOGIN PASSWORD: sets agent
+  expect 200 "$1" /api/v1/auth/login --json "{\"login\": \"$2\", \"password\": \"$3\"}"
+  agent=(--header "Authorization: Bearer $(body .access_token)")
+}
+sign_in nova.example.test ann@nova.example $password
+expect 200 nova.example.test /api/v1/auth/me "${agent[@]}"
+expect 401 nova.example.test /api/v1/auth/me
+
+# A Tenant that nobody signed up is served as well, also at a host of its own, and it falls asleep when nobody uses it.
+tenant manual 'plan: team, hosts: [help.manual.example], scaleToZero: {idleAfter: 1m}, administrator: {email: bob@manual.example}' | kubectl apply --filename - >/dev/null
+ready manual
+idle_since=$SECONDS
+eventually 20 "a helpdesk without signup" serves manual.example.test
+serves help.manual.example
+sign_in manual.example.test bob@manual.example "$(kubectl --namespace tenant-manual get secret administrator --output 'jsonpath={.data.password}' | base64 -d)"
+
+# A module goes from the API to every runtime without a restart.
+sign_in nova.example.test ann@nova.example $password
+pods() { kubectl --namespace tenant-nova get pods --output 'jsonpath={range .items[*]}{.metadata.name} {.status.containerStatuses[*].restartCount}{"\n"}{end}'; }
+before=$(pods)
+module() { sed "s/singular: Laptop/singular: $1/" "$repository/examples/laptop.yaml" >"$GOTRS_TEST_WORK/laptop.yaml"; }
+module Laptop
+began=$EPOCHREALTIME
+expect 201 example.test '/v1/tenants/nova/modules/laptop?wait=live' "${console[@]}" --request PUT --header content-type:application/yaml --data-binary "@$GOTRS_TEST_WORK/laptop.yaml"
+[ "$(body '[.live.ready, .live.acknowledged, (.live.refused | length)] | join(" ")')" = '1 1 0' ] || fail "not live: $(cat "$answer")"
+echo "measured: module live after $(seconds "$began")"
+expect 201 nova.example.test /admin/laptop "${agent[@]}" --header accept:application/json --json '{"model": "X1", "price": 100}'
+expect 200 nova.example.test /admin/laptop "${agent[@]}" --header accept:application/json
+[[ $(cat "$answer") == *119* ]] || fail "no computed field in $(cat "$answer")"
+module Notebook
+expect 200 example.test '/v1/tenants/nova/modules/laptop?wait=live' "${console[@]}" --request PUT --header content-type:application/yaml --data-binary "@$GOTRS_TEST_WORK/laptop.yaml"
+[ "$(pods)" = "$before" ] || fail "a module restarted the runtime: $before, now $(pods)"
+
+# Suspended by its owner: a page for people, a problem for programs, and everything is there again afterwards.
+expect 200 example.test /v1/tenants/nova/suspend "${console[@]}" --request POST
+suspended() { [ "$(at nova.example.test /agent)" = 402 ] && [ "$(body .code)" = tenant_suspended ] && [ "$(field nova .status.phase)" = Suspended ]; }
+eventually 60 "a suspended helpdesk" suspended
+expect 402 nova.example.test /agent --header accept:text/html
+[[ $(header content-type) == text/html* ]]
+eventually 20 "a tenant that the console calls suspended" phase Suspended
+expect 200 example.test /v1/tenants/nova/resume "${console[@]}" --request POST
+eventually 60 "a helpdesk that was resumed" serves nova.example.test
+expect 200 nova.example.test /admin/laptop "${agent[@]}" --header accept:application/json
+eventually 20 "a tenant that the console calls active again" phase Active
+
+# Nothing is asked of a helpdesk whose control plane is away; the console says that it is.
+kubectl --namespace platform scale deployment/gotrs-cloud-control-plane --replicas=0 >/dev/null
+away() { [ "$(at example.test /schema/module.json)" = 503 ]; }
+eventually 30 "a console that is away" away
+expect 200 nova.example.test /admin/laptop "${agent[@]}" --header accept:application/json
+sign_in nova.example.test ann@nova.example $password
+kubectl --namespace platform scale deployment/gotrs-cloud-control-plane --replicas=2 >/dev/null
+kubectl --namespace platform rollout status deployment/gotrs-cloud-control-plane --timeout 60s >/dev/null
+eventually 30 "the session of before" phase Active
+
+# Every part of the platform is replaced under load, one after the other, and no request is lost.
+requests() {
+  local status
+  while [ ! -e "$GOTRS_TEST_WORK/enough" ]; do
+    for host in nova.example.test example.test; do
+      status=$(curl --silent --max-time 20 --output /dev/null --write-out '%{http_code}' --header "Host: $host" "http://$router/livez-not") || true
+      [ "$status" = 404 ] || printf '%s answered %s at %s\n' "$host" "$status" "$(date +%T)" >>"$GOTRS_TEST_WORK/lost"
+      echo >>"$GOTRS_TEST_WORK/sent"
+    done
+  done
+}
+requests &
+for part in router control-plane; do
+  kubectl --namespace platform rollout restart "deployment/gotrs-cloud-$part" >/dev/null
+  kubectl --namespace platform rollout status "deployment/gotrs-cloud-$part" --timeout 90s >/dev/null
+done
+touch "$GOTRS_TEST_WORK/enough"
+wait $!
+[ ! -e "$GOTRS_TEST_WORK/lost" ] || fail "requests were lost: $(cat "$GOTRS_TEST_WORK/lost")"
+echo "measured: $(wc -l <"$GOTRS_TEST_WORK/sent") requests while router and control plane were replaced, none lost"
+expect 200 example.test /v1/tenants/nova/modules/laptop "${console[@]}"
+[ "$(body .version)" = 2 ]
+eventually 20 "the runtime is heard of again" phase Active
+
+# Asleep: robots wake nobody; the first who wants something is held and answered, many at once are one wake.
+asleep() { [ "$(condition manual RuntimeAvailable reason)" = Asleep ] && [ -z "$(kubectl --namespace tenant-manual get pods --output name)" ]; }
+eventually $((120 - (SECONDS - idle_since) > 60 ? 120 - (SECONDS - idle_since) : 60)) "a tenant that sleeps" asleep
+expect 503 manual.example.test /robots.txt
+began=$EPOCHREALTIME
+for request in 1 2 3 4 5 6 7 8; do
+  curl --silent --max-time 40 --output /dev/null --dump-header "$GOTRS_TEST_WORK/held.$request" --header 'Host: manual.example.test' "http://$router/login" &
+done
+# shellcheck disable=SC2046
+wait $(jobs -p | tail -8)
+echo "measured: a sleeping helpdesk answered after $(seconds "$began")"
+[ "$(cat "$GOTRS_TEST_WORK"/held.* | grep --count '^HTTP/1.1 200')" = 8 ] || fail "not all were answered: $(cat "$GOTRS_TEST_WORK"/held.*)"
+[ "$(cat "$GOTRS_TEST_WORK"/held.* | grep --count --ignore-case '^gotrs-cold-start: [0-9]')" = 8 ] || fail "not told: $(cat "$GOTRS_TEST_WORK"/held.*)"
+
+# The end: what was deleted is gone, with everything of it.
+lost=$(schema nova)
+expect 200 example.test /v1/tenants/nova "${console[@]}" --request DELETE
+gone() { ! kubectl get tenant nova && ! kubectl get namespace tenant-nova && [ "$(at example.test /v1/tenants/nova "${console[@]}")" = 404 ]; }
+eventually 90 "a tenant that is gone" gone
+[ "$(in_database "SELECT count(*) FROM pg_namespace WHERE nspname = '$lost'")" = 0 ]
+refused NotFound kubectl --namespace platform get secret tenant-nova-administrator
+[ -z "$(find "$GOTRS_TEST_WORK/s3/gotrs/tenants" -type f | head -1)" ] || fail "objects are left: $(find "$GOTRS_TEST_WORK/s3/gotrs/tenants" -type f)"
+expect 404 nova.example.test /login
+
+# Nobody was refused anything.
+for pod in $(kubectl --namespace platform get pods --selector app.kubernetes.io/instance=gotrs-cloud --output name); do
+  ! kubectl --namespace platform logs "$pod" | grep -i forbidden || fail "$pod lacks a right"
+done

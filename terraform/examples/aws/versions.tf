@@ -1,0 +1,18 @@
+terraform {
+  required_version = ">= 1.9.0, < 2.0.0"
+  required_providers {
+    aws        = { source = "hashicorp/aws", version = ">= 6.0.0, < 7.0.0" }
+    helm       = { source = "hashicorp/helm", version = ">= 3.0.0, < 4.0.0" }
+    kubernetes = { source = "hashicorp/kubernetes", version = ">= 2.36.0, < 4.0.0" }
+    random     = { source = "hashicorp/random", version = ">= 3.5.0, < 4.0.0" }
+  }
+  # The state holds passwords: keep it encrypted and to yourself. The bucket and its key are made once, by hand.
+  #
+  # backend "s3" {
+  #   bucket       = "YOUR-TERRAFORM-STATE"
+  #   key          = "gotrs-cloud.tfstate"
+  #   region       = "eu-central-1"
+  #   encrypt      = true
+  #   use_lockfile = true
+  # }
+}

@@ -196,7 +196,10 @@ impl Publishing {
     fn follow(&self, routes: &mut Routes, names: Names) -> BTreeSet<String> {
         let mut tenants = names.tenants;
         for (namespace, name) in names.pods {
-            let pod = self.pods.store().get(&ObjectRef::new(&name).within(&namespace));
+            let pod = self
+                .pods
+                .store()
+                .get(&ObjectRef::new(&name).within(&namespace));
             tenants.extend(
                 routes
                     .pod(&namespace, &name, pod.as_deref())

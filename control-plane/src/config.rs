@@ -17,8 +17,6 @@ use crate::mail::{MailSettings, MailTransport};
 use crate::rate_limit::Rates;
 use domain::name::TenantSlug;
 
-pub mod s3;
-
 /// Settings of the control plane, the same as flags and environment variables.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Control plane")]

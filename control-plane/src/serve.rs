@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use blob_store::config::S3Args;
 use domain::clock::SystemClock;
 use http::uri::Authority;
 use service_kit::Tasks;
@@ -15,7 +16,6 @@ use service_kit::telemetry::TelemetryGuard;
 
 use crate::app::{self, App, Parts};
 use crate::config::ControlPlaneConfig;
-use crate::config::s3::S3Args;
 use crate::http::web;
 use crate::kubernetes::{self, KubeProvisioner, KubeSleepers, RouteWatch, TokenReviewer};
 use crate::router::{self, Proxy, RouterConfig};

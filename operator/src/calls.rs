@@ -3,6 +3,7 @@
 //! Calls go out at two doors: the client that reconciles have, and the stores. Watches and the Lease are not counted: they go on
 //! by themselves, and the number of a call would not say which one it is.
 
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -118,6 +119,14 @@ impl TenantStore for Counted {
 
     async fn remove(&self, tenant: TenantId) -> Result<(), StoreError> {
         self.count(self.store.remove(tenant)).await
+    }
+
+    async fn export(
+        &self,
+        tenant: TenantId,
+        destination: Box<dyn Write + Send>,
+    ) -> Result<u64, StoreError> {
+        self.count(self.store.export(tenant, destination)).await
     }
 
     fn runtime_url(&self, tenant: TenantId, credentials: &Credentials) -> SecretString {

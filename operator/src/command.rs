@@ -6,8 +6,10 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use service_kit::telemetry::{TelemetryArgs, TelemetryGuard};
+use tenant_crd::manifest;
 
 use crate::config::EXAMPLE;
+use crate::import::ImportConfig;
 use crate::report::ReportConfig;
 use crate::run::RunConfig;
 
@@ -29,10 +31,12 @@ pub enum Command {
     /// Reconcile Tenants until told to stop
     #[command(after_long_help = run_help())]
     Run(RunConfig),
-    /// Print the definition of the Tenant resource (YAML)
+    /// Print the definitions of the resources for tenants and for channels (YAML)
     Crd,
     /// Write an archive about one tenant for a bug report; it holds no secrets
     Report(ReportConfig),
+    /// Make the data of a new tenant of an export
+    Import(ImportConfig),
 }
 
 fn run_help() -> String {
@@ -48,15 +52,20 @@ pub async fn execute(cli: Cli, guard: &TelemetryGuard) -> anyhow::Result<ExitCod
     match cli.command {
         Command::Run(config) => crate::run::run(config, guard).await,
         Command::Crd => {
-            let text = serde_yaml::to_string(&tenant_crd::manifest::tenants())
-                .context("writing the definition")?;
-            std::io::stdout()
-                .write_all(text.as_bytes())
-                .context("printing the definition")?;
+            for definition in [manifest::tenants(), manifest::runtime_channels()] {
+                let text = serde_yaml::to_string(&definition).context("writing the definition")?;
+                std::io::stdout()
+                    .write_all(format!("---\n{text}").as_bytes())
+                    .context("printing the definition")?;
+            }
             Ok(ExitCode::SUCCESS)
         }
         Command::Report(config) => {
             crate::report::write(config).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Import(config) => {
+            crate::import::run(config).await?;
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -41,9 +41,28 @@ pub struct ClusterConfig {
     /// Where runtimes send traces.
     #[serde(default)]
     pub otlp_endpoint: Option<String>,
+    /// Exports of tenants into the object store.
+    #[serde(default)]
+    pub exports: ExportRules,
     /// PostgreSQL clusters beside `default`: file that holds the URL of each.
     #[serde(default)]
     pub databases: BTreeMap<String, PathBuf>,
+}
+
+/// What is asked of exports.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ExportRules {
+    /// Whether data is dropped only once its final export is there; without it where there is an object store.
+    #[serde(default)]
+    pub required: Option<bool>,
+}
+
+impl ExportRules {
+    /// Whether data is dropped only once its final export is there.
+    pub fn is_required(self, has_object_store: bool) -> bool {
+        self.required.unwrap_or(has_object_store)
+    }
 }
 
 fn default_log() -> String {

@@ -4,18 +4,23 @@
 //! talks to the API server or to PostgreSQL is in steps of its own. Nothing is remembered that cannot be found again: a
 //! kill at any point leaves a state from which the next start goes on.
 //!
-//! Knows no S3, no JavaScript and nothing of the control plane's database. It meets the control plane in the `Tenant`
+//! Knows no JavaScript and nothing of the control plane's database; of S3 only where exports go. It meets the control plane in the `Tenant`
 //! resource only.
 
 pub mod backoff;
 pub mod calls;
+pub mod channel;
 pub mod command;
 pub mod config;
 pub mod controller;
+pub mod exports;
+pub mod import;
+pub mod lane;
 pub mod lease;
 pub mod memory;
 pub mod metrics;
 pub mod note;
+pub mod queue;
 pub mod reconcile;
 pub mod report;
 pub mod run;

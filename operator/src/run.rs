@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use blob_store::config::S3Args;
 use domain::clock::{Clock as _, SystemClock};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::{Client, Config};
@@ -16,28 +17,32 @@ use service_kit::internal::{self, PartState, Readiness};
 use service_kit::telemetry::TelemetryGuard;
 use service_kit::{Chain, Tasks, http};
 use tenant_database::{ConnectError, TenantDatabase};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::calls::Calls;
 use crate::config::ClusterConfig;
+use crate::exports::{Archives, Exports};
+use crate::lane::DatabasePermits;
 use crate::lease::Candidate;
 use crate::memory::Memory;
 use crate::reconcile::Context;
 use crate::seen::Seen;
 use crate::store::Stores;
-use crate::{controller, metrics, note};
+use crate::{channel, controller, metrics, note};
 
 /// As many steps at once as `TenantDatabase` has connections.
 const DATABASE_WORK: usize = 4;
 /// How often something that does not answer is asked again.
 const ASK_EVERY: Duration = Duration::from_secs(2);
+/// A new tenant waits so long for the list of channels, which says what it runs.
+const CHANNELS: Duration = Duration::from_secs(5);
 const API: &str = "cluster";
 const DATABASE: &str = "database";
 
-/// Settings of `operator run`.
+/// Where tenants live.
 #[derive(Debug, clap::Args)]
-pub struct RunConfig {
+pub struct DatabaseArgs {
     /// PostgreSQL in which tenants live, as superuser and not through a pooler; the cluster `default`
     #[arg(
         long,
@@ -49,6 +54,16 @@ pub struct RunConfig {
     /// File that holds the database URL
     #[arg(long, env = "GOTRS_DATABASE_URL_FILE", value_name = "PATH")]
     pub database_url_file: Option<PathBuf>,
+}
+
+/// Settings of `operator run`.
+#[derive(Debug, clap::Args)]
+pub struct RunConfig {
+    /// Where tenants live
+    #[command(flatten)]
+    pub database: DatabaseArgs,
+    #[command(flatten)]
+    pub s3: S3Args,
     /// What the operator must know of the cluster (JSON); `--help` ends with an example
     #[arg(long, env = "GOTRS_CLUSTER_CONFIG", value_name = "PATH")]
     pub cluster_config: PathBuf,
@@ -92,8 +107,9 @@ const DATABASE_URL: SecretName = SecretName {
     example: "postgres://postgres:secret@postgres.databases.svc:5432/tenants",
 };
 
-impl RunConfig {
-    fn database_url(&self) -> Result<SecretString, ConfigError> {
+impl DatabaseArgs {
+    /// The URL, from wherever it was given.
+    pub fn url(&self) -> Result<SecretString, ConfigError> {
         required_secret(
             DATABASE_URL,
             self.database_url.clone(),
@@ -105,7 +121,8 @@ impl RunConfig {
 /// Runs until SIGINT or SIGTERM, or until the lease is lost.
 pub async fn run(config: RunConfig, guard: &TelemetryGuard) -> anyhow::Result<ExitCode> {
     let cluster = ClusterConfig::read(&config.cluster_config)?;
-    let database_url = config.database_url()?;
+    let database_url = config.database.url()?;
+    let archives = config.s3.optional_store()?;
     metrics::describe();
     let tasks = Tasks::new();
     let readiness = Readiness::waiting_for(&[API, DATABASE]);
@@ -124,6 +141,7 @@ pub async fn run(config: RunConfig, guard: &TelemetryGuard) -> anyhow::Result<Ex
         calls: config.abort_after_calls.map(Calls::abort_after),
         urls: urls(&cluster, database_url)?,
         cluster,
+        archives: archives.map(|store| Arc::new(store) as Arc<dyn Archives>),
         // Unique also where two processes were given the same name.
         identity: format!("{}-{:08x}", config.identity, rand::random::<u32>()),
         lease: config.lease,
@@ -144,6 +162,8 @@ struct Operator {
     calls: Option<Calls>,
     urls: Vec<(String, SecretString)>,
     cluster: ClusterConfig,
+    /// Where exports go; none are made without.
+    archives: Option<Arc<dyn Archives>>,
     identity: String,
     lease: String,
     readiness: Readiness,
@@ -193,7 +213,9 @@ impl Operator {
                 ),
             }
         }
-        let (tenants, changes) = controller::tenants(&self.client);
+        let touched = Arc::new(Notify::new());
+        let (tenants, changes) = controller::tenants(&self.client, Arc::clone(&touched));
+        let (channels, channel_changes) = channel::work::channels(&self.client);
         let ctx = Arc::new(Context {
             events: Recorder::new(
                 client.clone(),
@@ -205,10 +227,13 @@ impl Operator {
             client,
             cluster: self.cluster,
             stores,
-            database_permits: Semaphore::new(DATABASE_WORK),
+            exports: Exports::new(self.archives, self.tasks.clone()),
+            database_permits: DatabasePermits::new(DATABASE_WORK),
             seen: Arc::new(seen),
             memory,
             tenants: tenants.clone(),
+            channels,
+            touched,
             leadership: candidate.leadership(),
             clock: Arc::new(SystemClock),
             tasks: self.tasks.clone(),
@@ -217,9 +242,22 @@ impl Operator {
             "tenant census",
             metrics::count_tenants(tenants, stopping.clone()),
         );
+        self.tasks.spawn_service("channels", {
+            let (ctx, stopping) = (Arc::clone(&ctx), stopping.clone());
+            async move {
+                channel::work::run(ctx, channel_changes, stopping).await;
+                Ok(())
+            }
+        });
         let (finished, done) = oneshot::channel::<()>();
         let (until, watching) = (stopping.clone(), self.client);
         self.tasks.spawn_service("reconciles", async move {
+            let channels = ctx.channels.wait_until_ready();
+            if tokio::time::timeout(CHANNELS, channels).await.is_err() {
+                tracing::warn!(
+                    "the channels are not known: is the definition of RuntimeChannel installed? New tenants get the platform's version"
+                );
+            }
             controller::run(ctx, &watching, changes, until).await;
             // Nobody listens any more when the lease was lost.
             finished.send(()).ok();

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::io::Write;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -9,14 +10,17 @@ use domain::id::TenantId;
 use domain::plan::Plan;
 use secrecy::SecretString;
 use tenant_database::{
-    AdministratorError, AdministratorSeed, Credentials, DatabaseError, MigrateError, Note,
-    NoteError, RemovalError, RoleLimits, RolesError, SchemaError, TenantDatabase, VerifyError,
+    AdministratorError, AdministratorSeed, Credentials, DatabaseError, ExportError, MigrateError,
+    Note, NoteError, RemovalError, RoleLimits, RolesError, SchemaError, TenantDatabase,
+    VerifyError,
 };
 
 use crate::reconcile::validate::Run;
 
 /// Reason of a step that was refused because another operator leads.
 const FENCED: &str = "Fenced";
+/// Reason of an export of a tenant that has no schema.
+const NOTHING_TO_EXPORT: &str = "NothingToExport";
 
 /// A step in the database that did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +55,17 @@ impl StoreError {
     /// Whether this operator must stop.
     pub fn is_fenced(&self) -> bool {
         self.reason == FENCED
+    }
+
+    /// The tenant has no schema.
+    #[cfg(test)]
+    pub(crate) fn nothing_to_export() -> Self {
+        Self::lasting(NOTHING_TO_EXPORT, std::io::Error::other("no schema"))
+    }
+
+    /// Whether a tenant was to be exported that has no schema.
+    pub fn is_nothing_to_export(&self) -> bool {
+        self.reason == NOTHING_TO_EXPORT
     }
 
     /// A failure that stays until a person or another version comes.
@@ -94,6 +109,12 @@ pub trait TenantStore: Send + Sync + 'static {
     async fn notes(&self) -> Result<Vec<Note>, StoreError>;
     /// Removes schema and roles, and the note.
     async fn remove(&self, tenant: TenantId) -> Result<(), StoreError>;
+    /// Writes all rows to `destination` as one archive; answers its size. Without a deadline of its own.
+    async fn export(
+        &self,
+        tenant: TenantId,
+        destination: Box<dyn Write + Send>,
+    ) -> Result<u64, StoreError>;
     /// Where the runtime role signs in.
     fn runtime_url(&self, tenant: TenantId, credentials: &Credentials) -> SecretString;
     /// Where the lambda role signs in.
@@ -200,6 +221,23 @@ impl TenantStore for TenantDatabase {
                 error => StoreError::passing("RemovalFailed", error),
             })?;
         self.forget_note(tenant).await.map_err(note_error)
+    }
+
+    async fn export(
+        &self,
+        tenant: TenantId,
+        destination: Box<dyn Write + Send>,
+    ) -> Result<u64, StoreError> {
+        match Self::export(self, tenant, destination).await {
+            Ok(report) => Ok(report.bytes),
+            Err(error @ ExportError::NoSchema { .. }) => {
+                Err(StoreError::lasting(NOTHING_TO_EXPORT, error))
+            }
+            Err(error @ ExportError::Database(DatabaseError::Fenced { .. })) => {
+                Err(StoreError::fenced(error))
+            }
+            Err(error) => Err(StoreError::passing("ExportFailed", error)),
+        }
     }
 
     fn runtime_url(&self, tenant: TenantId, credentials: &Credentials) -> SecretString {

@@ -156,6 +156,31 @@ secret: {{ .Values.s3.secretAccessKeyKey }}
 {{- end -}}
 {{- end -}}
 
+{{/* Whether there is an object store. */}}
+{{- define "gotrs.hasS3" -}}
+{{- if or .Values.s3Server.enabled .Values.s3.existingSecret -}}true{{- end -}}
+{{- end -}}
+
+{{/* The object store as environment of a container that mounts the secret half of its key at /etc/gotrs/s3. */}}
+{{- define "gotrs.s3Env" -}}
+{{- $s3 := include "gotrs.s3Secret" . | fromYaml -}}
+{{- with include "gotrs.s3Endpoint" . }}
+- name: GOTRS_S3_ENDPOINT
+  value: {{ . | quote }}
+{{- end }}
+- name: GOTRS_S3_BUCKET
+  value: {{ .Values.s3.bucket | quote }}
+- name: GOTRS_S3_REGION
+  value: {{ .Values.s3.region | quote }}
+- name: GOTRS_S3_ACCESS_KEY_ID
+  valueFrom:
+    secretKeyRef:
+      name: {{ $s3.name }}
+      key: {{ $s3.id }}
+- name: GOTRS_S3_SECRET_ACCESS_KEY_FILE
+  value: /etc/gotrs/s3/secret-access-key
+{{- end -}}
+
 {{/* The object store's address; empty for AWS. */}}
 {{- define "gotrs.s3Endpoint" -}}
 {{- if .Values.s3Server.enabled -}}
@@ -292,6 +317,7 @@ key: {{ eq .database "tenants" | ternary "tenants-url" "control-plane-url" }}
       "network" $network
       "scheduling" $scheduling
       "log" .Values.tenants.log
+      "exports" .Values.exports
       "databases" $databases -}}
 {{- with .Values.publicPort -}}
 {{- $_ := set $config "publicPort" (int .) -}}

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use blob_store::config::S3Server;
 use control_plane::app::{self, App, AppState, Parts};
-use control_plane::config::s3::S3Server;
 use control_plane::config::{PublicUrl, Settings, TenantUrls, UrlScheme};
 use control_plane::jobs::{housekeeping, send_mail};
 use control_plane::keys::Keys;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use domain::digest::Sha256Digest;
-use domain::id::TenantId;
+use domain::id::{ExportId, TenantId};
 use domain::name::ModuleName;
 
 /// The name of one object: segments of letters, digits, `-`, `_` and `.`, parted by single slashes.
@@ -43,6 +43,11 @@ impl BlobKey {
     /// Where one version of a module lies: `tenants/<tenant id>/modules/<name>/<sha256>.yaml`.
     pub fn module(tenant: TenantId, name: &ModuleName, digest: &Sha256Digest) -> Self {
         Self(format!("tenants/{tenant}/modules/{name}/{digest}.yaml"))
+    }
+
+    /// Where one export of a tenant lies: `tenants/<tenant id>/exports/<id>.tar.zst`.
+    pub fn export(tenant: TenantId, export: ExportId) -> Self {
+        Self(format!("tenants/{tenant}/exports/{export}.tar.zst"))
     }
 
     /// What every object of a tenant lies under, for [`crate::BlobStore::list`].
@@ -124,6 +129,18 @@ mod tests {
             key.as_str(),
             "tenants/0198c0de-0000-7000-8000-000000000000/modules/laptop/\
              e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855.yaml"
+        );
+        assert_eq!(key.as_str().parse::<BlobKey>().unwrap(), key);
+    }
+
+    #[test]
+    fn the_key_of_an_export_is_the_one_of_the_contract() {
+        let tenant: TenantId = "0198c0de-0000-7000-8000-000000000000".parse().unwrap();
+        let export: ExportId = "0198c0de-0000-7000-8000-00000000002a".parse().unwrap();
+        let key = BlobKey::export(tenant, export);
+        assert_eq!(
+            key.as_str(),
+            "tenants/0198c0de-0000-7000-8000-000000000000/exports/0198c0de-0000-7000-8000-00000000002a.tar.zst"
         );
         assert_eq!(key.as_str().parse::<BlobKey>().unwrap(), key);
     }

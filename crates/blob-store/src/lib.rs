@@ -5,10 +5,13 @@
 
 #![warn(missing_docs)]
 
+pub mod config;
 pub mod error;
 pub mod key;
 pub mod store;
+mod upload;
 
 pub use error::BlobError;
 pub use key::BlobKey;
 pub use store::{Addressing, BlobStore, BlobStoreConfig, Put};
+pub use upload::UploadError;

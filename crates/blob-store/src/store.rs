@@ -80,10 +80,10 @@ pub struct Listed {
 /// One bucket. Clones share connections.
 #[derive(Clone)]
 pub struct BlobStore {
-    client: Client,
+    pub(crate) client: Client,
     /// Only signs; never connects.
     signer: Client,
-    bucket: String,
+    pub(crate) bucket: String,
     region: String,
 }
 

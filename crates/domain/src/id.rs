@@ -57,6 +57,8 @@ ids! {
     AccountId;
     /// A helpdesk: one schema, three roles, one runtime.
     TenantId;
+    /// One export of a tenant: one archive in the object store.
+    ExportId;
     /// A person's session in the console (one family of refresh tokens).
     SessionId;
     /// A key for programs.

@@ -168,6 +168,11 @@ impl TenantDatabase {
         }
     }
 
+    /// Whether this handle works in an epoch.
+    pub(crate) const fn is_fenced(&self) -> bool {
+        self.epoch.is_some()
+    }
+
     /// A transaction that nobody else has for this tenant at the same time, and no other epoch can begin during it.
     pub(crate) async fn begin(
         &self,

@@ -91,6 +91,11 @@ impl TenantDatabase {
         tenant: TenantId,
         destination: Box<dyn Write + Send>,
     ) -> Result<ExportReport, ExportError> {
+        if self.is_fenced() {
+            // Who has been followed by another begins nothing any more.
+            let transaction = self.begin(tenant).await?;
+            transaction.rollback().await.doing("ending a transaction")?;
+        }
         // A connection of its own, closed at the end: a session lock goes with it. The lock comes before the snapshot,
         // so that what a migration did while we waited is seen.
         let mut connection = self.lock_for_reading(tenant).await?;

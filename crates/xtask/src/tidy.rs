@@ -21,7 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("lambda-worker", &["lambda-guest", "lambda-protocol"]),
     ("service-kit", &[]),
     ("module-spec", &["domain"]),
-    ("blob-store", &["domain"]),
+    ("blob-store", &["domain", "service-kit"]),
     ("tenant-crd", &["domain"]),
     ("tenant-database", &["domain"]),
     ("lambda-coverage", &["module-spec"]),
@@ -53,11 +53,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "operator",
-        &["domain", "tenant-crd", "tenant-database", "service-kit"],
+        &[
+            "domain",
+            "blob-store",
+            "tenant-crd",
+            "tenant-database",
+            "service-kit",
+        ],
     ),
     (
         "gotrs",
         &[
+            "blob-store",
             "control-plane",
             "tenant-runtime",
             "tenant-database",

@@ -2,17 +2,18 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::api::core::v1::Namespace;
-use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt as _};
 use tenant_crd::condition::from_kubernetes;
 use tenant_crd::names;
 use tenant_crd::v1::Tenant;
 
 use super::apply::{delete as delete_object, find};
+use super::export::{self, FinalExport};
 use super::status::{Facts, Transition};
 use super::validate::{drop_after, tenant_id};
 use super::{
-    Context, NAMESPACE_LOOK, ReconcileError, is_ours, older_with_the_same_id, set_finalizers, write,
+    Action, Context, NAMESPACE_LOOK, ReconcileError, is_ours, older_with_the_same_id,
+    set_finalizers, write,
 };
 
 /// What is to be done with the data of a tenant whose resource is being deleted.
@@ -62,14 +63,18 @@ pub(super) async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Action, Rec
     if let Some(action) = end_data(tenant, ctx).await? {
         return Ok(action);
     }
-    let others: Vec<String> = tenant
+    // The end of the data may have been reported: then this is not the version any more that we were given.
+    let Some(fresh) = write::find_fresh(ctx, tenant).await? else {
+        return Ok(Action::await_change());
+    };
+    let others: Vec<String> = fresh
         .finalizers()
         .iter()
         .filter(|name| *name != names::FINALIZER)
         .cloned()
         .collect();
     ctx.leadership.check()?;
-    set_finalizers(tenant, ctx, &others).await?;
+    set_finalizers(&fresh, ctx, &others).await?;
     ctx.memory.forget(&tenant.uid().unwrap_or_default());
     tracing::info!(tenant.slug = %tenant.spec.slug, "the tenant is gone");
     Ok(Action::await_change())
@@ -90,7 +95,11 @@ async fn end_namespace(tenant: &Tenant, ctx: &Context) -> Result<Option<Action>,
         delete_object(&namespaces, "Namespace", &name).await?;
     }
     let message = format!("the namespace {name} is being deleted");
-    write::report(ctx, tenant, &Facts::Deleting { message }).await?;
+    let facts = Facts::Deleting {
+        message,
+        stalled: None,
+    };
+    write::report(ctx, tenant, &facts).await?;
     Ok(Some(Action::requeue(NAMESPACE_LOOK)))
 }
 
@@ -136,20 +145,35 @@ async fn end_data(tenant: &Tenant, ctx: &Context) -> Result<Option<Action>, Reco
         }
         DataStep::Wait(due) => {
             store.lock(id).await?;
+            // Nothing changes any more: the final export is there for all of the grace.
+            if !export::is_made(tenant)
+                && let FinalExport::Pending(action) =
+                    export::last_of_all(ctx, tenant, id, store).await?
+            {
+                return Ok(Some(action));
+            }
             let message = format!(
                 "its data is dropped at {}; set spec.deletionPolicy to Retain to keep it",
                 due.to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
             );
-            write::report(ctx, tenant, &Facts::Deleting { message }).await?;
+            let facts = Facts::Deleting {
+                message,
+                stalled: None,
+            };
+            write::report(ctx, tenant, &facts).await?;
             let until = (due - now).to_std().unwrap_or_default();
             Ok(Some(Action::requeue(until)))
         }
         DataStep::Drop => {
+            let note = match export::last_of_all(ctx, tenant, id, store).await? {
+                FinalExport::Settled { note } => note,
+                FinalExport::Pending(action) => return Ok(Some(action)),
+            };
             store.remove(id).await?;
             let dropped = Transition {
                 is_warning: false,
                 reason: "DataDropped".to_owned(),
-                note: "schema and roles are gone".to_owned(),
+                note: format!("schema and roles are gone; {note}"),
             };
             write::publish(ctx, tenant, &dropped).await;
             Ok(None)

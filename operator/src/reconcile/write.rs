@@ -1,12 +1,13 @@
 //! Writing what was found: the status where it differs, and an Event for what changed.
 
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Api;
 use kube::Resource as _;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::events::{Event, EventType};
 use serde_json::json;
 use tenant_crd::names;
-use tenant_crd::v1::{Tenant, TenantStatus};
+use tenant_crd::v1::{ExportStatus, Tenant, TenantStatus};
 
 use super::apply::{ApplyError, find};
 use super::status::{self, Facts, Transition};
@@ -28,12 +29,7 @@ pub(super) async fn report(
         return Ok(());
     }
     // What the watch last told may be older than what we wrote last: times and Events come from what is there now.
-    let name = tenant.metadata.name.as_deref().unwrap_or_default();
-    let api = Api::<Tenant>::all(ctx.client.clone());
-    let Some(fresh) = find(&api, KIND, name)
-        .await?
-        .filter(|fresh| fresh.metadata.uid == tenant.metadata.uid)
-    else {
+    let Some(fresh) = find_fresh(ctx, tenant).await? else {
         return Ok(());
     };
     let current = fresh.status.as_ref().unwrap_or(&none);
@@ -41,6 +37,53 @@ pub(super) async fn report(
     if next == status::own_part(current) {
         return Ok(());
     }
+    apply_status(ctx, tenant, &next).await?;
+    for transition in status::transitions(current, &next) {
+        publish(ctx, tenant, &transition).await;
+    }
+    Ok(())
+}
+
+/// Writes how far an export is, beside what else is in the operator's part of the status; answers whether that is new.
+pub(super) async fn report_export(
+    ctx: &Context,
+    tenant: &Tenant,
+    export: ExportStatus,
+) -> Result<bool, ReconcileError> {
+    let known = tenant.status.as_ref();
+    if known.and_then(|status| status.last_export.as_ref()) == Some(&export) {
+        return Ok(false);
+    }
+    let Some(fresh) = find_fresh(ctx, tenant).await? else {
+        return Ok(false);
+    };
+    let mut next = status::own_part(&fresh.status.unwrap_or_default());
+    if next.last_export.as_ref() == Some(&export) {
+        return Ok(false);
+    }
+    next.last_export = Some(export);
+    apply_status(ctx, tenant, &next).await?;
+    Ok(true)
+}
+
+/// The Tenant as it is now, unless it is another one.
+pub(super) async fn find_fresh(
+    ctx: &Context,
+    tenant: &Tenant,
+) -> Result<Option<Tenant>, ReconcileError> {
+    let name = tenant.metadata.name.as_deref().unwrap_or_default();
+    let api = Api::<Tenant>::all(ctx.client.clone());
+    Ok(find(&api, KIND, name)
+        .await?
+        .filter(|fresh| fresh.metadata.uid == tenant.metadata.uid))
+}
+
+async fn apply_status(
+    ctx: &Context,
+    tenant: &Tenant,
+    next: &TenantStatus,
+) -> Result<(), ReconcileError> {
+    let name = tenant.metadata.name.as_deref().unwrap_or_default();
     ctx.leadership.check()?;
     let patch = json!({
         "apiVersion": Tenant::api_version(&()),
@@ -48,29 +91,37 @@ pub(super) async fn report(
         "metadata": {"name": name, "uid": tenant.metadata.uid},
         "status": next,
     });
-    api.patch_status(
-        name,
-        &PatchParams::apply(names::OPERATOR_STATUS_MANAGER).force(),
-        &Patch::Apply(patch),
-    )
-    .await
-    .map_err(|source| ApplyError::Call {
-        doing: "reporting on",
-        kind: KIND,
-        name: name.to_owned(),
-        source: Box::new(source),
-    })?;
+    Api::<Tenant>::all(ctx.client.clone())
+        .patch_status(
+            name,
+            &PatchParams::apply(names::OPERATOR_STATUS_MANAGER).force(),
+            &Patch::Apply(patch),
+        )
+        .await
+        .map_err(|source| ApplyError::Call {
+            doing: "reporting on",
+            kind: KIND,
+            name: name.to_owned(),
+            source: Box::new(source),
+        })?;
     metrics::counter!("operator_status_writes_total").increment(1);
-    for transition in status::transitions(current, &next) {
-        publish(ctx, tenant, &transition).await;
-    }
     Ok(())
 }
 
-/// An Event is for people: a reconcile does not fail for want of one.
+/// An Event on a Tenant.
 pub(super) async fn publish(ctx: &Context, tenant: &Tenant, transition: &Transition) {
+    publish_on(ctx, &tenant.object_ref(&()), transition).await;
+}
+
+/// An Event is for people: nothing fails for want of one.
+pub(crate) async fn publish_on(ctx: &Context, on: &ObjectReference, transition: &Transition) {
+    let (kind, name) = (
+        on.kind.as_deref().unwrap_or_default(),
+        on.name.as_deref().unwrap_or_default(),
+    );
     tracing::info!(
-        tenant.slug = %tenant.spec.slug,
+        kind,
+        name,
         reason = transition.reason,
         warning = transition.is_warning,
         "{}",
@@ -87,8 +138,8 @@ pub(super) async fn publish(ctx: &Context, tenant: &Tenant, transition: &Transit
         action: "Reconcile".to_owned(),
         secondary: None,
     };
-    if let Err(error) = ctx.events.publish(&event, &tenant.object_ref(&())).await {
-        tracing::warn!(%error, tenant.slug = %tenant.spec.slug, "an Event could not be written");
+    if let Err(error) = ctx.events.publish(&event, on).await {
+        tracing::warn!(%error, kind, name, "an Event could not be written");
     }
 }
 

@@ -6,9 +6,10 @@
     reason = "a test that cannot go on says so by ending"
 )]
 
+use std::io::Write;
 use std::time::{Duration, Instant, SystemTime};
 
-use blob_store::{Addressing, BlobError, BlobKey, BlobStore, BlobStoreConfig, Put};
+use blob_store::{Addressing, BlobError, BlobKey, BlobStore, BlobStoreConfig, Put, UploadError};
 use bytes::Bytes;
 use domain::clock::{Clock as _, SystemClock};
 use test_kit::s3::TestS3;
@@ -63,7 +64,57 @@ async fn whole_list(config: BlobStoreConfig) {
     what_is_deleted_is_gone(&store).await;
     listing_goes_page_by_page(&store).await;
     presigned_urls_open_one_object_for_a_while(&store).await;
+    uploads_of_any_size_are_whole(&store).await;
+    an_upload_that_is_given_up_leaves_nothing(&store).await;
     wrong_credentials_are_permanent(&config).await;
+}
+
+const ARCHIVE: &str = "application/zstd";
+
+/// Content of `megabytes`, written by a thread like that of an export.
+async fn written(
+    mut writer: Box<dyn Write + Send>,
+    megabytes: u8,
+    broken: bool,
+) -> Result<usize, std::io::Error> {
+    let (tell, told) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let outcome = (0..megabytes).try_fold(0, |size, number| {
+            let part = vec![number; 1_000_000];
+            writer.write_all(&part).map(|()| size + part.len())
+        });
+        tell.send(outcome).unwrap();
+    });
+    let size = told.await.unwrap()?;
+    if broken {
+        return Err(std::io::Error::other("the database went away"));
+    }
+    Ok(size)
+}
+
+async fn uploads_of_any_size_are_whole(store: &BlobStore) {
+    // Nothing, less than a part, and several parts.
+    for megabytes in [0, 1, 20] {
+        let key = key(&format!("exports/{megabytes}.tar.zst"));
+        for _twice in 0..2 {
+            let upload = store.upload(&key, ARCHIVE, |writer| written(writer, megabytes, false));
+            let size = upload.await.unwrap() as u64;
+            assert_eq!(store.find_size(&key).await.unwrap(), Some(size));
+        }
+        let content = store.get(&key, 30_000_000).await.unwrap();
+        let expected: Vec<u8> = (0..megabytes).flat_map(|n| vec![n; 1_000_000]).collect();
+        assert!(content == expected, "{megabytes} MB differ");
+    }
+}
+
+async fn an_upload_that_is_given_up_leaves_nothing(store: &BlobStore) {
+    for megabytes in [1, 20] {
+        let key = key(&format!("exports/broken-{megabytes}.tar.zst"));
+        let upload = store.upload(&key, ARCHIVE, |writer| written(writer, megabytes, true));
+        let error = upload.await.unwrap_err();
+        assert!(matches!(&error, UploadError::Content(_)), "{error:?}");
+        assert_eq!(store.find_size(&key).await.unwrap(), None);
+    }
 }
 
 async fn what_was_put_is_read_and_stays(store: &BlobStore) {
@@ -204,6 +255,23 @@ async fn two_failures_in_a_row_are_tried_over_and_three_are_reported() {
     let error = store.get(&again, 1).await.unwrap_err();
     assert!(matches!(error, BlobError::Unavailable { .. }), "{error:?}");
     assert!(!error.is_permanent());
+}
+
+#[tokio::test]
+async fn an_upload_to_a_server_that_fails_ends_with_what_the_server_said() {
+    let server = TestS3::start().await.unwrap();
+    let store = BlobStore::new(&config(server.endpoint()));
+    store.ensure_bucket().await.unwrap();
+    server.fail_next(50);
+    let key = key("exports/never.tar.zst");
+    let upload = store.upload(&key, ARCHIVE, |writer| written(writer, 20, false));
+    let error = upload.await.unwrap_err();
+    assert!(
+        matches!(&error, UploadError::Store(BlobError::Unavailable { .. })),
+        "{error:?}"
+    );
+    server.fail_next(0);
+    assert_eq!(store.find_size(&key).await.unwrap(), None);
 }
 
 #[tokio::test]

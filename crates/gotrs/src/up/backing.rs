@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use control_plane::config::s3::S3Server;
+use blob_store::config::S3Server;
 use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::Tasks;
 use service_kit::internal::{PartState, Readiness};

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use control_plane::config::s3::S3Server;
+use blob_store::config::S3Server;
 use gotrs::s3::{self, BUCKET, Keys, REGION};
 use reqwest::StatusCode;
 use service_kit::Tasks;

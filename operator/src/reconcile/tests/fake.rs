@@ -4,22 +4,27 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use blob_store::{BlobError, BlobKey};
 use chrono::{DateTime, Utc};
 use domain::clock::{Clock as _, MockClock};
 use domain::id::TenantId;
 use http::{Method, Request, Response, StatusCode};
-use kube::Client;
 use kube::client::Body;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{self, store::Writer};
 use kube::runtime::watcher::Event;
+use kube::{Client, Resource};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use service_kit::Tasks;
+use tenant_crd::names;
 use tenant_database::{AdministratorSeed, Credentials, Note, RoleLimits};
-use tokio::sync::Semaphore;
 
+use crate::channel::work::GuardedChannel;
 use crate::config::EXAMPLE;
+use crate::exports::{Archives, Exports, WriteError};
+use crate::lane::DatabasePermits;
 use crate::lease::Leadership;
 use crate::memory::Memory;
 use crate::note;
@@ -47,6 +52,10 @@ pub(super) struct World {
     notes: HashMap<TenantId, String>,
     /// Calls that change something, in their order.
     pub(super) changes: Vec<String>,
+    /// The object store, if there is one, with the size of each archive.
+    pub(super) archives: Option<BTreeMap<String, u64>>,
+    /// The object store does not answer.
+    pub(super) archives_broken: bool,
     calls: usize,
     /// This call and all after it fail.
     pub(super) fails_at: Option<usize>,
@@ -143,7 +152,7 @@ impl World {
                 }
             },
             Method::PATCH => match path.strip_suffix("/status") {
-                Some(path) => self.apply_status(path, body),
+                Some(path) => self.apply_status(path, query, body),
                 None if query.contains("fieldManager") => (StatusCode::OK, self.apply(path, body)),
                 None => match self.merge(path, body) {
                     Some(object) => (StatusCode::OK, object),
@@ -187,12 +196,25 @@ impl World {
         object
     }
 
-    fn apply_status(&mut self, path: &str, body: &Value) -> (StatusCode, Value) {
+    /// Of two managers: one of what a channel gives, the other of the rest.
+    fn apply_status(&mut self, path: &str, query: &str, body: &Value) -> (StatusCode, Value) {
         let version = self.next_version();
         let object = self.objects.get_mut(path).unwrap();
         assert_eq!(body["metadata"]["uid"], object["metadata"]["uid"]);
         object["metadata"]["resourceVersion"] = json!(version);
-        object["status"] = body["status"].clone();
+        let given = object["status"]["channel"].clone();
+        if query.contains(names::OPERATOR_CHANNEL_MANAGER) {
+            object["status"]["channel"] = body["status"]["channel"].clone();
+        } else {
+            assert!(
+                body["status"]["channel"].is_null(),
+                "it is another manager's"
+            );
+            object["status"] = body["status"].clone();
+            if object["kind"] == "Tenant" {
+                object["status"]["channel"] = given;
+            }
+        }
         (StatusCode::OK, object.clone())
     }
 
@@ -236,6 +258,7 @@ pub(super) struct Cluster {
     pub(super) clock: MockClock,
     pub(super) ctx: Arc<Context>,
     writer: Arc<Mutex<Writer<Guarded>>>,
+    channel_writer: Arc<Mutex<Writer<GuardedChannel>>>,
 }
 
 impl Cluster {
@@ -248,6 +271,30 @@ impl Cluster {
             .objects
             .insert(TENANT.to_owned(), tenant("acme", UID, spec));
         Self::around(world, Leadership::alone())
+    }
+
+    /// With an object store.
+    pub(super) fn with_archives(spec: Value) -> Self {
+        let world = Self::with(spec).world;
+        world.lock().unwrap().archives = Some(BTreeMap::new());
+        Self::around(world, Leadership::alone())
+    }
+
+    /// Reconciles, and lets the exports that it began end, until neither changes anything; failures are answered.
+    pub(super) async fn settle_with_exports(&self) -> Vec<String> {
+        let mut failures = Vec::new();
+        for _ in 0..12 {
+            if self.object(TENANT).is_none() {
+                break;
+            }
+            if let Err(error) = self.reconcile().await {
+                failures.push(error.to_string());
+            }
+            for _ in 0..20 {
+                tokio::task::yield_now().await;
+            }
+        }
+        failures
     }
 
     /// The same world seen by an operator that has just started.
@@ -284,8 +331,14 @@ impl Cluster {
             note::restore(&note, &seen, &memory, clock.now());
         }
         let (tenants, writer) = reflector::store();
+        let (channels, channel_writer) = reflector::store();
         let store: Arc<dyn TenantStore> = Arc::new(Store(Arc::clone(&world)));
+        let tasks = Tasks::new();
+        let has_archives = world.lock().unwrap().archives.is_some();
+        let archives: Option<Arc<dyn Archives>> =
+            has_archives.then(|| Arc::new(Bucket(Arc::clone(&world))) as Arc<dyn Archives>);
         let ctx = Arc::new(Context {
+            exports: Exports::new(archives, tasks.clone()),
             events: Recorder::new(
                 client.clone(),
                 Reporter {
@@ -296,19 +349,22 @@ impl Cluster {
             client,
             cluster: serde_json::from_str(EXAMPLE).unwrap(),
             stores: Stores::from([("default".to_owned(), store)]),
-            database_permits: Semaphore::new(1),
+            database_permits: DatabasePermits::new(1),
             seen: Arc::new(seen),
             memory,
             tenants,
+            channels,
+            touched: Arc::default(),
             leadership,
             clock: Arc::new(clock.clone()),
-            tasks: Tasks::new(),
+            tasks,
         });
         Self {
             world,
             clock,
             ctx,
             writer: Arc::new(Mutex::new(writer)),
+            channel_writer: Arc::new(Mutex::new(channel_writer)),
         }
     }
 
@@ -374,15 +430,8 @@ impl Cluster {
             }
             self.ctx.seen.has_told(kind);
         }
-        let mut writer = self.writer.lock().unwrap();
-        for object in world
-            .objects
-            .values()
-            .filter(|object| object["kind"] == "Tenant")
-        {
-            let object = serde_json::from_value(object.clone()).unwrap();
-            writer.apply_watcher_event(&Event::Apply(object));
-        }
+        refill(&self.writer, &world, "Tenant");
+        refill(&self.channel_writer, &world, "RuntimeChannel");
     }
 
     pub(super) fn object(&self, path: &str) -> Option<Value> {
@@ -458,6 +507,24 @@ impl Cluster {
     }
 }
 
+/// A watch lists all objects of a kind.
+fn refill<K>(writer: &Mutex<Writer<K>>, world: &World, kind: &str)
+where
+    K: Resource<DynamicType = ()> + DeserializeOwned + Clone + 'static,
+{
+    let mut writer = writer.lock().unwrap();
+    writer.apply_watcher_event(&Event::Init);
+    for object in world
+        .objects
+        .values()
+        .filter(|object| object["kind"] == kind)
+    {
+        let object = serde_json::from_value(object.clone()).unwrap();
+        writer.apply_watcher_event(&Event::InitApply(object));
+    }
+    writer.apply_watcher_event(&Event::InitDone);
+}
+
 #[expect(clippy::needless_pass_by_value, reason = "each call makes its own")]
 pub(super) fn tenant(name: &str, uid: &str, spec: Value) -> Value {
     let mut object = json!({
@@ -472,6 +539,45 @@ pub(super) fn tenant(name: &str, uid: &str, spec: Value) -> Value {
         object["spec"][key] = value.clone();
     }
     object
+}
+
+struct Bucket(Arc<Mutex<World>>);
+
+impl Bucket {
+    fn archives<T>(
+        &self,
+        work: impl FnOnce(&mut BTreeMap<String, u64>) -> T,
+    ) -> Result<T, BlobError> {
+        let mut world = self.0.lock().unwrap();
+        if world.archives_broken {
+            return Err(BlobError::TimedOut {
+                operation: "look for an object",
+                seconds: 10,
+            });
+        }
+        Ok(work(world.archives.as_mut().unwrap()))
+    }
+}
+
+#[async_trait]
+impl Archives for Bucket {
+    async fn find(&self, key: &BlobKey) -> Result<Option<u64>, BlobError> {
+        self.archives(|archives| archives.get(key.as_str()).copied())
+    }
+
+    async fn write(
+        &self,
+        key: &BlobKey,
+        tenant: TenantId,
+        from: Arc<dyn TenantStore>,
+    ) -> Result<Option<u64>, WriteError> {
+        let bytes = match from.export(tenant, Box::new(std::io::sink())).await {
+            Err(error) if error.is_nothing_to_export() => return Ok(None),
+            other => other?,
+        };
+        self.archives(|archives| archives.insert(key.to_string(), bytes))?;
+        Ok(Some(bytes))
+    }
 }
 
 struct Store(Arc<Mutex<World>>);
@@ -580,6 +686,22 @@ impl TenantStore for Store {
                 ..Database::default()
             };
         })
+    }
+
+    async fn export(
+        &self,
+        tenant: TenantId,
+        _: Box<dyn std::io::Write + Send>,
+    ) -> Result<u64, StoreError> {
+        let mut exists = false;
+        self.step("export", |database| {
+            exists = database.schemas.contains(&tenant)
+        })?;
+        if exists {
+            Ok(42)
+        } else {
+            Err(StoreError::nothing_to_export())
+        }
     }
 
     fn runtime_url(&self, _: TenantId, credentials: &Credentials) -> SecretString {

@@ -1,11 +1,12 @@
-//! Where modules are stored, as flags and environment variables.
+//! Where objects are stored, as flags and environment variables: the same for every process that has credentials for S3.
 
 use std::path::PathBuf;
 
-use blob_store::{Addressing, BlobStore, BlobStoreConfig};
 use http::Uri;
 use secrecy::SecretString;
 use service_kit::config::{ConfigError, SecretName, required_secret};
+
+use crate::store::{Addressing, BlobStore, BlobStoreConfig};
 
 /// Settings of the object store.
 #[derive(Debug, Clone, clap::Args)]
@@ -87,6 +88,14 @@ impl S3Server {
 }
 
 impl S3Args {
+    /// The store, where an access key is given; for processes that do without.
+    pub fn optional_store(&self) -> Result<Option<BlobStore>, ConfigError> {
+        match self.s3_access_key_id {
+            Some(_) => self.store().map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// The store that the settings name. Connects to nothing yet.
     pub fn store(&self) -> Result<BlobStore, ConfigError> {
         let access_key_id = self.s3_access_key_id.clone().ok_or(ConfigError::Missing {

@@ -1,0 +1,197 @@
+//! When a tenant is exported, and what is told about it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use blob_store::BlobKey;
+use domain::id::{ExportId, TenantId};
+use kube::ResourceExt as _;
+use kube::runtime::controller::Action;
+use tenant_crd::names;
+use tenant_crd::v1::{ExportState, ExportStatus, Tenant};
+
+use super::status::{Facts, Transition};
+use super::{Context, ReconcileError, write};
+use crate::exports::Progress;
+use crate::store::TenantStore;
+
+/// How often an export that is under way is looked at.
+pub(super) const LOOK: Duration = Duration::from_secs(5);
+/// What a person sets who wants the data dropped without an export.
+const SKIP: &str = "true";
+
+/// Whether data may be dropped as far as its last export is concerned.
+#[derive(Debug)]
+pub(super) enum FinalExport {
+    /// It is there, or there is none to be made.
+    Settled {
+        /// For the Event.
+        note: String,
+    },
+    /// Look again then.
+    Pending(Action),
+}
+
+/// Brings the export that somebody asked for a step further; answers whether it is under way. Each request is tried once: how
+/// it ended is in the status, and another request tries again.
+pub(super) async fn requested(
+    ctx: &Context,
+    tenant: &Tenant,
+    id: TenantId,
+    store: &Arc<dyn TenantStore>,
+) -> Result<bool, ReconcileError> {
+    let Some(request) = tenant.annotations().get(names::ANNOTATION_EXPORT) else {
+        return Ok(false);
+    };
+    let last = last_export(tenant);
+    if last.is_some_and(|last| last.id == *request && last.state != ExportState::Running) {
+        return Ok(false);
+    }
+    let (progress, key) = match request.parse::<ExportId>() {
+        Ok(export) => {
+            let key = BlobKey::export(id, export);
+            ctx.leadership.check()?;
+            (ctx.exports.advance(&key, id, store), Some(key))
+        }
+        Err(_) => {
+            let message = format!(
+                "{} is {request:?} and must be a UUID that no export has had",
+                names::ANNOTATION_EXPORT
+            );
+            (Progress::Failed { message }, None)
+        }
+    };
+    let is_running = progress == Progress::Running;
+    report(ctx, tenant, request, key.as_ref(), progress).await?;
+    Ok(is_running)
+}
+
+/// The export that outlives the data of a tenant that is being deleted.
+pub(super) async fn last_of_all(
+    ctx: &Context,
+    tenant: &Tenant,
+    id: TenantId,
+    store: &Arc<dyn TenantStore>,
+) -> Result<FinalExport, ReconcileError> {
+    let settled = |note: &str| FinalExport::Settled {
+        note: note.to_owned(),
+    };
+    let skip = tenant.annotations().get(names::ANNOTATION_SKIP_EXPORT);
+    if skip.map(String::as_str) == Some(SKIP) {
+        return Ok(settled("without a final export, as its annotation says"));
+    }
+    let is_required = ctx.cluster.exports.is_required(ctx.exports.is_possible());
+    if !ctx.exports.is_possible() && !is_required {
+        return Ok(settled(
+            "without a final export: the operator has no object store",
+        ));
+    }
+    // One key for one deletion of one resource, whoever asks and how often.
+    let uid = tenant.uid().unwrap_or_default();
+    let Ok(export) = uid.parse::<ExportId>() else {
+        return Err(ReconcileError::Reported(format!(
+            "the uid {uid:?} of the Tenant is no UUID"
+        )));
+    };
+    let key = BlobKey::export(id, export);
+    ctx.leadership.check()?;
+    let progress = ctx.exports.advance(&key, id, store);
+    // That it is looked for again, before the data goes, is no news.
+    if progress != Progress::Running || !is_made(tenant) {
+        report(ctx, tenant, &uid, Some(&key), progress.clone()).await?;
+    }
+    match progress {
+        Progress::Running => {
+            deleting(ctx, tenant, "its data is being exported", None).await?;
+            Ok(FinalExport::Pending(Action::requeue(LOOK)))
+        }
+        Progress::Done { .. } => Ok(FinalExport::Settled {
+            note: format!("the final export is {key}"),
+        }),
+        Progress::Nothing => Ok(settled("there was nothing to export")),
+        Progress::Failed { message } if is_required => {
+            let message = format!(
+                "the final export failed ({message}), so the data stays; it is tried again by itself. To drop the data without an \
+                 export: kubectl annotate tenant {} {}={SKIP}",
+                tenant.name_any(),
+                names::ANNOTATION_SKIP_EXPORT
+            );
+            deleting(ctx, tenant, &message, Some("ExportFailed")).await?;
+            Err(ReconcileError::Reported(message))
+        }
+        Progress::Failed { message } => Ok(FinalExport::Settled {
+            note: format!("without a final export, which is not required: {message}"),
+        }),
+    }
+}
+
+/// Whether the final export is known to be there: then the hourly look of a long grace needs no call to the object store.
+pub(super) fn is_made(tenant: &Tenant) -> bool {
+    last_export(tenant).is_some_and(|last| {
+        Some(&last.id) == tenant.metadata.uid.as_ref() && last.state == ExportState::Done
+    })
+}
+
+fn last_export(tenant: &Tenant) -> Option<&ExportStatus> {
+    tenant.status.as_ref()?.last_export.as_ref()
+}
+
+async fn deleting(
+    ctx: &Context,
+    tenant: &Tenant,
+    message: &str,
+    stalled: Option<&'static str>,
+) -> Result<(), ReconcileError> {
+    let facts = Facts::Deleting {
+        message: message.to_owned(),
+        stalled,
+    };
+    write::report(ctx, tenant, &facts).await
+}
+
+async fn report(
+    ctx: &Context,
+    tenant: &Tenant,
+    id: &str,
+    key: Option<&BlobKey>,
+    progress: Progress,
+) -> Result<(), ReconcileError> {
+    let (state, bytes, message) = match progress {
+        Progress::Running => (ExportState::Running, None, None),
+        Progress::Done { bytes } => (ExportState::Done, i64::try_from(bytes).ok(), None),
+        Progress::Nothing => (
+            ExportState::Failed,
+            None,
+            Some("the tenant has no schema yet: there is nothing to export".to_owned()),
+        ),
+        Progress::Failed { message } => (ExportState::Failed, None, Some(message)),
+    };
+    let status = ExportStatus {
+        id: id.to_owned(),
+        object: key
+            .filter(|_| state == ExportState::Done)
+            .map(ToString::to_string),
+        state,
+        bytes,
+        message,
+    };
+    let transition = match (&status.object, &status.message) {
+        (Some(object), _) => Some(Transition {
+            is_warning: false,
+            reason: "Exported".to_owned(),
+            note: format!("the export is {object}"),
+        }),
+        (None, Some(message)) => Some(Transition {
+            is_warning: true,
+            reason: "ExportFailed".to_owned(),
+            note: message.clone(),
+        }),
+        (None, None) => None,
+    };
+    if write::report_export(ctx, tenant, status).await?
+        && let Some(transition) = transition
+    {
+        write::publish(ctx, tenant, &transition).await;
+    }
+    Ok(())
+}

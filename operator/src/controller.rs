@@ -107,13 +107,11 @@ fn what_matters(object: &Guarded) -> u64 {
                 .as_ref()
                 .and_then(|status| status.channel.as_ref());
             given.map(|given| &given.version).hash(&mut hasher);
-            for kind in ConditionType::OF_OTHERS {
-                let conditions = tenant.status.as_ref().map(|status| &status.conditions);
-                conditions
-                    .and_then(|all| condition::find(all, kind))
-                    .map(|found| (found.status, &found.message))
-                    .hash(&mut hasher);
-            }
+            let conditions = tenant.status.as_ref().map(|status| &status.conditions);
+            conditions
+                .and_then(|all| condition::find(all, ConditionType::Routed))
+                .map(|found| (found.status, &found.message))
+                .hash(&mut hasher);
         }
     }
     hasher.finish()

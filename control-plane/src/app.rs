@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::{Context as _, ensure};
 use axum::Router;
 use blob_store::BlobStore;
 use domain::clock::Clock;
@@ -169,32 +169,58 @@ pub async fn connect_with(
         .context("connecting to the control plane's database")
 }
 
-/// Like [`connect`], but waits for a server that is not there yet, and for whoever brings the database to the schema of this
-/// program: on a cluster all of them start at the same time.
+/// What a database must have before it is of use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Needed {
+    Answer,
+    Schema,
+}
+
+/// Like [`connect`], but waits for a server that is not there yet: on a cluster everything starts at the same time.
+pub async fn connect_when_there(
+    url: &SecretString,
+    max_connections: u32,
+) -> anyhow::Result<PgPool> {
+    patiently(url, max_connections, Needed::Answer).await
+}
+
+/// Like [`connect_when_there`], and waits too for whoever brings the database to the schema of this program.
 pub async fn connect_when_migrated(
     url: &SecretString,
     max_connections: u32,
 ) -> anyhow::Result<PgPool> {
+    patiently(url, max_connections, Needed::Schema).await
+}
+
+/// Tries until it works or the patience is over; a wrong setting does not change by waiting.
+async fn patiently(
+    url: &SecretString,
+    max_connections: u32,
+    needed: Needed,
+) -> anyhow::Result<PgPool> {
     let until = Instant::now() + DATABASE_PATIENCE;
     loop {
-        let problem = match connect(url, max_connections).await {
-            Ok(pool) => match db::is_migrated(&pool).await {
-                Ok(true) => return Ok(pool),
-                Ok(false) => anyhow!(
-                    "the control plane's database has not the schema of this version: run `control-plane migrate`"
-                ),
-                Err(error) => error.into(),
-            },
-            // That does not change by waiting.
-            Err(error) if error.is::<WrongDatabaseUrl>() => return Err(error),
-            Err(error) => error,
-        };
-        if Instant::now() >= until {
-            return Err(problem);
+        match connect_with_needed(url, max_connections, needed).await {
+            Err(problem) if !problem.is::<WrongDatabaseUrl>() && Instant::now() < until => {
+                tracing::info!(error = format!("{problem:#}"), "waiting for the database");
+                tokio::time::sleep(DATABASE_PAUSE).await;
+            }
+            outcome => return outcome,
         }
-        tracing::info!(error = format!("{problem:#}"), "waiting for the database");
-        tokio::time::sleep(DATABASE_PAUSE).await;
     }
+}
+
+async fn connect_with_needed(
+    url: &SecretString,
+    max_connections: u32,
+    needed: Needed,
+) -> anyhow::Result<PgPool> {
+    let pool = connect(url, max_connections).await?;
+    ensure!(
+        needed == Needed::Answer || db::is_migrated(&pool).await?,
+        "the control plane's database has not the schema of this version: run `control-plane migrate`"
+    );
+    Ok(pool)
 }
 
 /// Brings the database to the schema that this program needs. Safe to repeat, and from several processes at once.

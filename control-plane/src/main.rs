@@ -85,7 +85,7 @@ async fn run(command: Command, guard: &TelemetryGuard) -> anyhow::Result<ExitCod
                 database_url,
                 database_url_file.as_deref(),
             )?;
-            let pool = app::connect(&url, 2).await?;
+            let pool = app::connect_when_there(&url, 2).await?;
             app::migrate(&pool)
                 .await
                 .context("nothing was half done; run it again")?;

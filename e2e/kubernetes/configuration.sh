@@ -75,8 +75,8 @@ clusterDNS: [$dns_address]
 resolvConf: $state/resolv.conf
 podLogsDir: $state/pod-logs
 volumePluginDir: $state/volume-plugins
-# The disk is the machine's, and images come from nowhere: one that is collected would be gone.
-evictionHard: {memory.available: 100Mi, nodefs.available: "2%", imagefs.available: "2%"}
+# The disk is the machine's, of a size that may not be what it says, and images come from nowhere: one that is collected would be gone.
+evictionHard: {memory.available: 100Mi, nodefs.available: 300Mi, imagefs.available: 300Mi}
 imageGCHighThresholdPercent: 100
 # Tests wait for what these would delay.
 nodeStatusUpdateFrequency: 5s

@@ -148,12 +148,16 @@ needs() {
   done
 }
 
-# program_image NAME: the image localhost/gotrs/NAME:test of a program of this tree.
+# program_image NAME: the image localhost/gotrs/NAME:test of a program of this tree. The cluster keeps it until the program is another.
 program_image() {
+  local loaded=${GOTRS_CLUSTER_DIR:-/tmp/gotrs-cluster}/program-$1 stamp
   needs "$1"
+  stamp=$(stat --format '%n %s %y' "$(program "$1")")
+  if [ -e "$loaded" ] && [ "$(cat "$loaded")" = "$stamp" ]; then return; fi
   "$kubernetes_folder/image" --name "localhost/gotrs/$1:test" --out "$GOTRS_TEST_WORK/$1.tar" "$(program "$1")"
   "$kubernetes_folder/cluster" load "$GOTRS_TEST_WORK/$1.tar"
   rm "$GOTRS_TEST_WORK/$1.tar"
+  printf '%s' "$stamp" >"$loaded"
 }
 
 pod_address() { kubectl --namespace "$1" get pod "$2" --output 'jsonpath={.status.podIP}'; }
@@ -190,6 +194,7 @@ platform_up() {
   mail_up
   for database in gotrs_control_plane gotrs_tenants; do sql postgres "CREATE DATABASE $database"; done
   define "$repository/charts/gotrs-cloud/crds/tenants.yaml" tenants.gotrs.io
+  define "$repository/charts/gotrs-cloud/crds/runtimechannels.yaml" runtimechannels.gotrs.io
   scratch_namespace platform pod-security.kubernetes.io/enforce=restricted
   secret() { kubectl --namespace platform create secret generic "$@" >/dev/null; }
   secret control-plane-database --from-literal="url=$postgres_url/gotrs_control_plane"

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use service_kit::telemetry::{TelemetryArgs, TelemetryGuard};
+use tenant_crd::manifest;
 
 use crate::config::EXAMPLE;
 use crate::import::ImportConfig;
@@ -29,8 +30,8 @@ pub struct Cli {
 pub enum Command {
     /// Reconcile Tenants until told to stop
     #[command(after_long_help = run_help())]
-    Run(Box<RunConfig>),
-    /// Print the definition of the Tenant resource (YAML)
+    Run(RunConfig),
+    /// Print the definitions of the resources for tenants and for channels (YAML)
     Crd,
     /// Write an archive about one tenant for a bug report; it holds no secrets
     Report(ReportConfig),
@@ -49,13 +50,14 @@ fn run_help() -> String {
 /// Does what the command line says.
 pub async fn execute(cli: Cli, guard: &TelemetryGuard) -> anyhow::Result<ExitCode> {
     match cli.command {
-        Command::Run(config) => crate::run::run(*config, guard).await,
+        Command::Run(config) => crate::run::run(config, guard).await,
         Command::Crd => {
-            let text = serde_yaml::to_string(&tenant_crd::manifest::tenants())
-                .context("writing the definition")?;
-            std::io::stdout()
-                .write_all(text.as_bytes())
-                .context("printing the definition")?;
+            for definition in [manifest::tenants(), manifest::runtime_channels()] {
+                let text = serde_yaml::to_string(&definition).context("writing the definition")?;
+                std::io::stdout()
+                    .write_all(format!("---\n{text}").as_bytes())
+                    .context("printing the definition")?;
+            }
             Ok(ExitCode::SUCCESS)
         }
         Command::Report(config) => {

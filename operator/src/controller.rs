@@ -1,12 +1,12 @@
 //! The watches and the loop that reconciles what they tell.
 
 use std::fmt::Debug;
-use std::future::ready;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{Stream, StreamExt as _, stream};
+use futures_util::stream::{self, BoxStream, FuturesUnordered, select_all};
+use futures_util::{FutureExt as _, Stream, StreamExt as _};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{LimitRange, Namespace, ResourceQuota, Secret, ServiceAccount};
@@ -14,27 +14,36 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::core::{PartialObjectMeta, PartialObjectMetaExt as _};
-use kube::runtime::controller::{Config, Error as ControllerError};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::runtime::{Controller, PredicateConfig, WatchStreamExt as _, reflector};
+use kube::runtime::{PredicateConfig, WatchStreamExt as _, reflector};
 use kube::{Api, Client, Resource};
 use tenant_crd::condition::{self, ConditionType};
 use tenant_crd::names;
+use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::lane::Lane;
+use crate::queue::{Places, Queue};
 use crate::reconcile::status::Rollout;
-use crate::reconcile::{Context, Guarded, after_error, reconcile};
+use crate::reconcile::{Action, Context, Guarded, after_error, reconcile};
 use crate::seen::{ObjectKey, Seen};
 
 /// Tenants that are worked on at once. Most of a reconcile is waiting for the API server; the database has a bound of its own.
-const CONCURRENCY: u16 = 32;
-/// Events that come together (a rollout has many) are one reconcile; short beside what people notice.
+const PLACES: Places = Places {
+    total: 32,
+    user: 28,
+    background: 24,
+};
+/// Events that come together (a rollout has many) are one reconcile. For whom somebody waits there is no such pause.
 const DEBOUNCE: Duration = Duration::from_millis(50);
 
-/// The Tenants of a cluster: a store of all of them, and a stream of those that changed in a way that matters.
+/// The Tenants of a cluster: a store of all of them, and a stream of those that changed in a way that matters. Whoever wants
+/// to know of every change is told by `touched`.
 pub fn tenants(
     client: &Client,
+    touched: Arc<Notify>,
 ) -> (
     Store<Guarded>,
     impl Stream<Item = Result<Guarded, watcher::Error>> + Send + 'static + use<>,
@@ -44,9 +53,12 @@ pub fn tenants(
     let api = Api::<Guarded>::all(client.clone());
     let stream = reflector(
         writer,
-        watcher(api, watcher::Config::default()).modify(strip),
+        watcher(api, watcher::Config::default())
+            .default_backoff()
+            .modify(strip),
     )
     .touched_objects()
+    .inspect(move |_| touched.notify_one())
     .predicate_filter(
         |object: &Guarded| Some(what_matters(object)),
         PredicateConfig::default(),
@@ -89,6 +101,12 @@ fn what_matters(object: &Guarded) -> u64 {
     match &object.0 {
         Err(invalid) => invalid.error.hash(&mut hasher),
         Ok(tenant) => {
+            // The rest of what a channel writes there changes nothing that runs.
+            let given = tenant
+                .status
+                .as_ref()
+                .and_then(|status| status.channel.as_ref());
+            given.map(|given| &given.version).hash(&mut hasher);
             for kind in ConditionType::OF_OTHERS {
                 let conditions = tenant.status.as_ref().map(|status| &status.conditions);
                 conditions
@@ -111,11 +129,13 @@ where
 {
     let kind = <K as k8s_openapi::Resource>::KIND;
     let api = Api::<PartialObjectMeta<K>>::all(client.clone());
-    watcher(api, ours()).flat_map(move |event| {
-        stream::iter(news(event, &seen, kind, |object| {
-            seen.saw(kind, object.meta())
-        }))
-    })
+    watcher(api, ours())
+        .default_backoff()
+        .flat_map(move |event| {
+            stream::iter(news(event, &seen, kind, |object| {
+                seen.saw(kind, object.meta())
+            }))
+        })
 }
 
 /// Our Deployments as a whole: how far their rollouts are is in their status. Nothing but that is kept.
@@ -127,11 +147,13 @@ fn deployments(
     let kind = <Deployment as k8s_openapi::Resource>::KIND;
     // They are large: fewer at once.
     let config = ours().page_size(100);
-    watcher(Api::<Deployment>::all(client.clone()), config).flat_map(move |event| {
-        stream::iter(news(event, &seen, kind, |object| {
-            seen.saw_rollout(kind, object.meta(), Rollout::of(object))
-        }))
-    })
+    watcher(Api::<Deployment>::all(client.clone()), config)
+        .default_backoff()
+        .flat_map(move |event| {
+            stream::iter(news(event, &seen, kind, |object| {
+                seen.saw_rollout(kind, object.meta(), Rollout::of(object))
+            }))
+        })
 }
 
 fn ours() -> watcher::Config {
@@ -186,17 +208,29 @@ fn vanished(key: &ObjectKey) -> Option<ObjectMeta> {
     })
 }
 
-/// The Tenants that own an object. By name alone: with the namespace of the object in it, the same tenant would count as
-/// two and be reconciled twice at once.
-fn owners<K: Resource>(object: PartialObjectMeta<K>) -> Vec<ObjectRef<Guarded>> {
+/// The Tenants that own an object, by name.
+fn owners<K: Resource>(object: PartialObjectMeta<K>) -> Vec<String> {
     object
         .metadata
         .owner_references
         .into_iter()
         .flatten()
         .filter(|owner| owner.kind == "Tenant" && owner.api_version.starts_with("gotrs.io/"))
-        .map(|owner| ObjectRef::new(&owner.name))
+        .map(|owner| owner.name)
         .collect()
+}
+
+/// Names of tenants that are to be looked at.
+pub(crate) type Names = BoxStream<'static, Result<Vec<String>, watcher::Error>>;
+
+/// Each watch has a pause of its own after a failure: one that breaks does not hold up the others.
+fn owned_names<K>(client: &Client, ctx: &Context) -> Names
+where
+    K: Resource<DynamicType = ()> + k8s_openapi::Resource + Clone + Debug + Send + Sync + 'static,
+{
+    owned::<K>(client, Arc::clone(&ctx.seen))
+        .map(|object| object.map(owners))
+        .boxed()
 }
 
 /// Reconciles until `stopping`; reconciles under way are finished. Watches have a client of their own.
@@ -206,37 +240,117 @@ pub async fn run(
     tenants: impl Stream<Item = Result<Guarded, watcher::Error>> + Send + 'static,
     stopping: CancellationToken,
 ) {
-    let seen = &ctx.seen;
-    Controller::for_stream(tenants, ctx.tenants.clone())
-        .with_config(Config::default().concurrency(CONCURRENCY).debounce(DEBOUNCE))
-        .watches_stream(owned::<Namespace>(client, Arc::clone(seen)), owners)
-        .watches_stream(owned::<Secret>(client, Arc::clone(seen)), owners)
-        .watches_stream(owned::<ServiceAccount>(client, Arc::clone(seen)), owners)
-        .watches_stream(owned::<ResourceQuota>(client, Arc::clone(seen)), owners)
-        .watches_stream(owned::<LimitRange>(client, Arc::clone(seen)), owners)
-        .watches_stream(owned::<NetworkPolicy>(client, Arc::clone(seen)), owners)
-        .watches_stream(deployments(client, Arc::clone(seen)), owners)
-        .watches_stream(owned::<PodDisruptionBudget>(client, Arc::clone(seen)), owners)
-        .watches_stream(owned::<HorizontalPodAutoscaler>(client, Arc::clone(seen)), owners)
-        .graceful_shutdown_on(stopping.cancelled_owned())
-        .run(
-            reconcile,
-            |object, error, ctx| after_error(&object, error, &ctx),
-            Arc::clone(&ctx),
-        )
-        .for_each(|outcome| {
-            match outcome {
-                // Logged where it happened; a tenant that is gone is no error.
-                Ok(_)
-                | Err(ControllerError::ReconcilerFailed(..) | ControllerError::ObjectNotFound(_)) => {}
+    let watches = [
+        owned_names::<Namespace>(client, &ctx),
+        owned_names::<Secret>(client, &ctx),
+        owned_names::<ServiceAccount>(client, &ctx),
+        owned_names::<ResourceQuota>(client, &ctx),
+        owned_names::<LimitRange>(client, &ctx),
+        owned_names::<NetworkPolicy>(client, &ctx),
+        deployments(client, Arc::clone(&ctx.seen))
+            .map(|object| object.map(owners))
+            .boxed(),
+        owned_names::<PodDisruptionBudget>(client, &ctx),
+        owned_names::<HorizontalPodAutoscaler>(client, &ctx),
+    ];
+    work_off(ctx, tenants, watches.into(), PLACES, stopping).await;
+}
+
+/// The loop: what the watches tell goes into the queue, and what is due there is reconciled.
+pub(crate) async fn work_off(
+    ctx: Arc<Context>,
+    tenants: impl Stream<Item = Result<Guarded, watcher::Error>> + Send + 'static,
+    mut watches: Vec<Names>,
+    places: Places,
+    stopping: CancellationToken,
+) {
+    watches.push(
+        tenants
+            .map(|object| object.map(|object| object.meta().name.clone().into_iter().collect()))
+            .boxed(),
+    );
+    let mut told = select_all(watches);
+    let mut queue = Queue::new(places);
+    let mut at_work = FuturesUnordered::new();
+    // Who is not known cannot be worked on, and who is first in the list is not more urgent for that.
+    let store = ctx.tenants.clone();
+    let mut known = store.wait_until_ready().boxed().fuse();
+    let mut is_known = false;
+    loop {
+        while is_known
+            && !stopping.is_cancelled()
+            && let Some((name, _)) = queue.next(Instant::now(), |name| lane_of(&ctx, name))
+        {
+            at_work.push(turn(name, Arc::clone(&ctx)));
+        }
+        show(&queue);
+        if stopping.is_cancelled() && at_work.is_empty() {
+            return;
+        }
+        let due = queue.next_due().filter(|_| is_known);
+        tokio::select! {
+            Some(told) = told.next() => match told {
+                Ok(names) => for name in names {
+                    let lane = lane_of(&ctx, &name);
+                    let pause = match lane {
+                        Lane::User => Duration::ZERO,
+                        Lane::Background => DEBOUNCE,
+                    };
+                    queue.ask(&name, lane, Instant::now() + pause);
+                },
                 Err(error) => {
                     metrics::counter!("operator_errors_total", "reason" => "watch").increment(1);
                     tracing::warn!(error = %service_kit::Chain(&error), "a watch was interrupted; it begins again");
                 }
+            },
+            Some((name, action)) = at_work.next(), if !at_work.is_empty() => {
+                queue.done(&name);
+                if let Some(pause) = action.pause() {
+                    queue.ask(&name, Lane::Background, Instant::now() + pause);
+                }
             }
-            ready(())
-        })
-        .await;
+            answer = &mut known, if !is_known => match answer {
+                Ok(()) => is_known = true,
+                // The watch has ended: nothing more will come.
+                Err(_) => return,
+            },
+            () = tokio::time::sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}
+            () = stopping.cancelled(), if !stopping.is_cancelled() => {}
+        }
+    }
+}
+
+/// One turn of one tenant, with the newest that is known of it.
+async fn turn(name: Arc<str>, ctx: Arc<Context>) -> (Arc<str>, Action) {
+    let Some(object) = ctx.tenants.get(&ObjectRef::new(&name)) else {
+        // Gone.
+        return (name, Action::await_change());
+    };
+    let action = match reconcile(Arc::clone(&object), Arc::clone(&ctx)).await {
+        Ok(action) => action,
+        Err(error) => after_error(&object, &error, &ctx),
+    };
+    (name, action)
+}
+
+fn lane_of(ctx: &Context, name: &str) -> Lane {
+    match ctx.tenants.get(&ObjectRef::new(name)).as_deref() {
+        Some(object) => match &object.0 {
+            Ok(tenant) => ctx.lane_of(tenant),
+            Err(_) => Lane::Background,
+        },
+        None => Lane::Background,
+    }
+}
+
+fn show(queue: &Queue) {
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    for lane in Lane::ALL {
+        metrics::gauge!("operator_queue_depth", "lane" => lane.as_str())
+            .set(number(queue.waiting(lane)));
+        metrics::gauge!("operator_queue_running", "lane" => lane.as_str())
+            .set(number(queue.running(lane)));
+    }
 }
 
 #[cfg(test)]
@@ -299,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn only_tenants_are_woken_and_without_a_namespace() {
+    fn only_tenants_are_woken() {
         let object: PartialObjectMeta<Deployment> = serde_json::from_value(json!({
             "apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata",
             "metadata": {
@@ -311,11 +425,6 @@ mod tests {
             },
         }))
         .unwrap();
-        let found = owners(object);
-        assert_eq!(found.len(), 1);
-        assert_eq!(
-            (found[0].name.as_str(), &found[0].namespace),
-            ("acme", &None)
-        );
+        assert_eq!(owners(object), ["acme"]);
     }
 }

@@ -9,15 +9,18 @@
 
 pub mod backoff;
 pub mod calls;
+pub mod channel;
 pub mod command;
 pub mod config;
 pub mod controller;
 pub mod exports;
 pub mod import;
+pub mod lane;
 pub mod lease;
 pub mod memory;
 pub mod metrics;
 pub mod note;
+pub mod queue;
 pub mod reconcile;
 pub mod report;
 pub mod run;

@@ -40,6 +40,27 @@ pub fn describe() {
         "operator_tenants_stalled",
         "tenants that wait for somebody to act"
     );
+    metrics::describe_gauge!(
+        "operator_queue_depth",
+        "tenants that wait for a place, by lane: user (somebody waits for it) or background"
+    );
+    metrics::describe_gauge!(
+        "operator_queue_running",
+        "tenants that are worked on, by lane"
+    );
+    metrics::describe_gauge!("operator_channels", "channels by stage of their rollout");
+    metrics::describe_gauge!(
+        "operator_channel_tenants",
+        "tenants of channels: updated, moving, waiting, failed or pinned"
+    );
+    metrics::describe_counter!(
+        "operator_channel_moves_total",
+        "tenants that a channel has moved, by cause: joined, upgrade, roll_back, released"
+    );
+    metrics::describe_counter!(
+        "operator_channel_failures_total",
+        "tenants that did not get ready with a channel's version, by reason"
+    );
     metrics::describe_gauge!("operator_leading", "1 while this operator holds the lease");
 }
 

@@ -12,7 +12,7 @@ mod export;
 pub mod secrets;
 pub mod status;
 pub mod validate;
-mod write;
+pub(crate) mod write;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,24 +24,26 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::core::DeserializeGuard;
-use kube::runtime::controller::Action;
 use kube::runtime::events::Recorder;
-use kube::runtime::reflector::Store;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::json;
 use service_kit::{Tasks, telemetry};
 use tenant_crd::names;
 use tenant_crd::v1::Tenant;
-use tokio::sync::Semaphore;
+use tokio::sync::Notify;
 use tracing::Instrument as _;
 
+use crate::channel::observe::channel_name;
+use crate::channel::work::GuardedChannel;
 use crate::config::ClusterConfig;
 use crate::exports::Exports;
+use crate::lane::{DatabasePermits, Lane};
 use crate::lease::{Leadership, NotLeading};
 use crate::memory::Memory;
 use crate::reconcile::apply::{ApplyError, find};
 use crate::reconcile::status::{DatabaseFacts, Facts, Rollout};
-use crate::reconcile::validate::{Run, ValidatedTenant, tenant_id, validate};
+use crate::reconcile::validate::{Offer, Run, ValidatedTenant, tenant_id, validate};
 use crate::seen::{ObjectKey, Seen};
 use crate::store::Stores;
 
@@ -69,13 +71,17 @@ pub struct Context {
     /// Exports into the object store.
     pub exports: Exports,
     /// Steps in databases at once.
-    pub database_permits: Semaphore,
+    pub database_permits: DatabasePermits,
     /// What the watches saw.
     pub seen: Arc<Seen>,
     /// What is remembered of each tenant.
     pub memory: Memory,
     /// All tenants.
     pub tenants: Store<Guarded>,
+    /// All channels.
+    pub channels: Store<GuardedChannel>,
+    /// Any Tenant has changed in any way.
+    pub touched: Arc<Notify>,
     /// Whether we may write.
     pub leadership: Leadership,
     /// Writes Events.
@@ -84,6 +90,51 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// For work that is bound by CPU.
     pub tasks: Tasks,
+}
+
+impl Context {
+    /// Who waits for this tenant now.
+    pub fn lane_of(&self, tenant: &Tenant) -> Lane {
+        Lane::of(tenant, self.clock.now())
+    }
+
+    /// What the tenant's channel has for it.
+    fn offer(&self, tenant: &Tenant) -> Offer {
+        let channel = self.channels.get(&ObjectRef::new(channel_name(tenant)));
+        match channel.as_deref().map(|object| object.0.as_ref()) {
+            Some(Ok(channel)) => Offer::Version(
+                channel
+                    .status
+                    .as_ref()
+                    .and_then(|status| status.last_good_version.as_ref())
+                    .unwrap_or(&channel.spec.version)
+                    .clone(),
+            ),
+            None if tenant.spec.channel.is_none() => Offer::NoChannel,
+            Some(Err(_)) | None => Offer::Missing,
+        }
+    }
+}
+
+/// When a tenant is looked at again if nothing happens to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Action(Option<Duration>);
+
+impl Action {
+    /// After this.
+    pub const fn requeue(pause: Duration) -> Self {
+        Self(Some(pause))
+    }
+
+    /// When it changes.
+    pub const fn await_change() -> Self {
+        Self(None)
+    }
+
+    /// The pause; `None` when only a change leads to another look.
+    pub const fn pause(self) -> Option<Duration> {
+        self.0
+    }
 }
 
 /// Why a reconcile did not come to its end; it is tried again after a pause.
@@ -208,7 +259,7 @@ async fn work(tenant: &Tenant, ctx: &Context) -> Result<Action, ReconcileError> 
         return Ok(action);
     }
     let now = ctx.clock.now();
-    let wanted = match validate(tenant, &ctx.cluster, now) {
+    let wanted = match validate(tenant, &ctx.cluster, &ctx.offer(tenant), now) {
         Ok(wanted) => wanted,
         Err(faults) => {
             write::report(ctx, tenant, &Facts::Invalid(&faults)).await?;
@@ -271,7 +322,7 @@ async fn bring_in_line(
     let rollout = rollout(ctx, wanted).await?;
     if wanted.run == Run::Suspended && rollout.as_ref().is_none_or(|rollout| rollout.replicas == 0)
     {
-        database::lock(ctx, wanted, store.as_ref()).await?;
+        database::lock(ctx, tenant, wanted, store.as_ref()).await?;
     }
     let complete = rollout.as_ref().is_some_and(Rollout::is_complete);
     let is_exporting = export::requested(ctx, tenant, wanted.id, &store).await?;

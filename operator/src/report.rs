@@ -21,8 +21,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tenant_crd::v1::Tenant;
+use tenant_crd::v1::channel::RuntimeChannel;
 use tenant_database::TenantDatabase;
 
+use crate::channel::observe::channel_name;
 use crate::reconcile::build::namespace_name;
 use crate::reconcile::validate::tenant_id;
 
@@ -87,6 +89,8 @@ async fn collect(client: &Client, tenant: &Tenant, slug: &TenantSlug) -> Files {
             pretty(&json!({"version": env!("CARGO_PKG_VERSION")})),
         ),
     ];
+    let channel = channel_name(tenant);
+    files.push(one::<RuntimeChannel>(client, channel).await);
     files.push(one::<Namespace>(client, &namespace).await);
     files.push(all::<Deployment>(client, &namespace).await);
     files.push(all::<ReplicaSet>(client, &namespace).await);
@@ -99,7 +103,8 @@ async fn collect(client: &Client, tenant: &Tenant, slug: &TenantSlug) -> Files {
     files.push(all::<HorizontalPodAutoscaler>(client, &namespace).await);
     files.push(all::<Event>(client, &namespace).await);
     files.push(secrets(client, &namespace).await);
-    files.push(events_of_tenant(client, tenant).await);
+    files.push(events("tenant-events.json", client, "Tenant", &tenant.name_any()).await);
+    files.push(events("channel-events.json", client, "RuntimeChannel", channel).await);
     files.extend(logs(client, &namespace).await);
     files
 }
@@ -171,17 +176,17 @@ fn without_values(secret: &Secret) -> Value {
     })
 }
 
-async fn events_of_tenant(client: &Client, tenant: &Tenant) -> (String, Vec<u8>) {
-    let uid = tenant.uid().unwrap_or_default();
+async fn events(file: &str, client: &Client, kind: &str, name: &str) -> (String, Vec<u8>) {
     // Events of objects without a namespace lie in `default`.
+    let of = format!("involvedObject.kind={kind},involvedObject.name={name}");
     let listed = Api::<Event>::namespaced(client.clone(), "default")
-        .list(&ListParams::default().fields(&format!("involvedObject.uid={uid}")))
+        .list(&ListParams::default().fields(&of))
         .await;
     let content = match listed {
         Ok(list) => pretty(&list.items.iter().map(without_noise).collect::<Vec<_>>()),
         Err(error) => unreadable(&error),
     };
-    ("tenant-events.json".to_owned(), content)
+    (file.to_owned(), content)
 }
 
 async fn logs(client: &Client, namespace: &str) -> Files {

@@ -17,23 +17,26 @@ use service_kit::internal::{self, PartState, Readiness};
 use service_kit::telemetry::TelemetryGuard;
 use service_kit::{Chain, Tasks, http};
 use tenant_database::{ConnectError, TenantDatabase};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::calls::Calls;
 use crate::config::ClusterConfig;
 use crate::exports::{Archives, Exports};
+use crate::lane::DatabasePermits;
 use crate::lease::Candidate;
 use crate::memory::Memory;
 use crate::reconcile::Context;
 use crate::seen::Seen;
 use crate::store::Stores;
-use crate::{controller, metrics, note};
+use crate::{channel, controller, metrics, note};
 
 /// As many steps at once as `TenantDatabase` has connections.
 const DATABASE_WORK: usize = 4;
 /// How often something that does not answer is asked again.
 const ASK_EVERY: Duration = Duration::from_secs(2);
+/// A new tenant waits so long for the list of channels, which says what it runs.
+const CHANNELS: Duration = Duration::from_secs(5);
 const API: &str = "cluster";
 const DATABASE: &str = "database";
 
@@ -210,7 +213,9 @@ impl Operator {
                 ),
             }
         }
-        let (tenants, changes) = controller::tenants(&self.client);
+        let touched = Arc::new(Notify::new());
+        let (tenants, changes) = controller::tenants(&self.client, Arc::clone(&touched));
+        let (channels, channel_changes) = channel::work::channels(&self.client);
         let ctx = Arc::new(Context {
             events: Recorder::new(
                 client.clone(),
@@ -223,10 +228,12 @@ impl Operator {
             cluster: self.cluster,
             stores,
             exports: Exports::new(self.archives, self.tasks.clone()),
-            database_permits: Semaphore::new(DATABASE_WORK),
+            database_permits: DatabasePermits::new(DATABASE_WORK),
             seen: Arc::new(seen),
             memory,
             tenants: tenants.clone(),
+            channels,
+            touched,
             leadership: candidate.leadership(),
             clock: Arc::new(SystemClock),
             tasks: self.tasks.clone(),
@@ -235,9 +242,22 @@ impl Operator {
             "tenant census",
             metrics::count_tenants(tenants, stopping.clone()),
         );
+        self.tasks.spawn_service("channels", {
+            let (ctx, stopping) = (Arc::clone(&ctx), stopping.clone());
+            async move {
+                channel::work::run(ctx, channel_changes, stopping).await;
+                Ok(())
+            }
+        });
         let (finished, done) = oneshot::channel::<()>();
         let (until, watching) = (stopping.clone(), self.client);
         self.tasks.spawn_service("reconciles", async move {
+            let channels = ctx.channels.wait_until_ready();
+            if tokio::time::timeout(CHANNELS, channels).await.is_err() {
+                tracing::warn!(
+                    "the channels are not known: is the definition of RuntimeChannel installed? New tenants get the platform's version"
+                );
+            }
             controller::run(ctx, &watching, changes, until).await;
             // Nobody listens any more when the lease was lost.
             finished.send(()).ok();

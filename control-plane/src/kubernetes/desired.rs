@@ -47,8 +47,8 @@ pub fn administrator_secret(desired: &Desired, namespace: &str) -> Secret {
 /// What is applied to the Tenant: only what the control plane decides. How many replicas it has, whether it sleeps and where its
 /// data lies belong to whoever operates the cluster.
 ///
-/// `base_domain` is served by the router without being listed. Deleting keeps nothing and waits for nothing: the grace period is
-/// over when [`DesiredState::Absent`] is desired.
+/// `base_domain` is served by the router without being listed. Data is dropped only when [`DesiredState::Absent`] is desired, and then
+/// at once: the grace period is over. A Tenant that somebody else deletes keeps its data and is made again.
 pub fn tenant(desired: &Desired, base_domain: &str) -> Value {
     let own_host = format!("{}.{base_domain}", desired.slug);
     let hosts: Vec<&String> = desired
@@ -56,6 +56,10 @@ pub fn tenant(desired: &Desired, base_domain: &str) -> Value {
         .iter()
         .filter(|host| **host != own_host)
         .collect();
+    let (deletion_policy, grace) = match desired.state {
+        DesiredState::Running | DesiredState::Suspended => (DeletionPolicy::Retain, None),
+        DesiredState::Absent => (DeletionPolicy::Delete, Some("0s")),
+    };
     let mut spec = json!({
         "id": desired.tenant.to_string(),
         "slug": desired.slug.as_str(),
@@ -69,12 +73,14 @@ pub fn tenant(desired: &Desired, base_domain: &str) -> Value {
                 "key": PASSWORD_HASH,
             },
         },
-        "deletionPolicy": DeletionPolicy::Delete,
-        "grace": "0s",
+        "deletionPolicy": deletion_policy,
     });
     // An empty list and no list are different things to tools that compare.
     if let (false, Some(spec)) = (hosts.is_empty(), spec.as_object_mut()) {
         spec.insert("hosts".to_owned(), json!(hosts));
+    }
+    if let (Some(grace), Some(spec)) = (grace, spec.as_object_mut()) {
+        spec.insert("grace".to_owned(), json!(grace));
     }
     json!({
         "apiVersion": "gotrs.io/v1",
@@ -139,8 +145,7 @@ mod tests {
             passwordHash:
               name: tenant-acme-administrator
               key: password-hash
-          deletionPolicy: Delete
-          grace: 0s
+          deletionPolicy: Retain
         "#);
         // The resource's own types read it.
         let _: tenant_crd::v1::Tenant = serde_json::from_value(applied.clone()).unwrap();
@@ -155,6 +160,20 @@ mod tests {
         let applied = tenant(&wanted, "example.com");
         assert_eq!(applied["spec"]["hosts"], json!(["help.acme.example"]));
         assert_eq!(applied["spec"]["suspended"], json!(true));
+    }
+
+    /// `kubectl delete` by mistake must not be the end of a customer's data.
+    #[test]
+    fn data_is_dropped_only_when_it_should_be() {
+        for (state, policy, grace) in [
+            (DesiredState::Running, "Retain", Value::Null),
+            (DesiredState::Suspended, "Retain", Value::Null),
+            (DesiredState::Absent, "Delete", json!("0s")),
+        ] {
+            let spec = &tenant(&desired(state), "example.com")["spec"];
+            assert_eq!(spec["deletionPolicy"], policy, "{state:?}");
+            assert_eq!(spec["grace"], grace, "{state:?}");
+        }
     }
 
     #[test]

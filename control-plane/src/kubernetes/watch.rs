@@ -114,18 +114,25 @@ mod tests {
     #[tokio::test]
     async fn all_who_wait_hear_that_a_copy_is_complete() {
         let (store, mut writer) = reflector::store::<ConfigMap>();
-        let copied = Copied::new(store, &Tasks::new(), "maps");
-        let waiting = tokio::spawn({
-            let (one, other) = (copied.clone(), copied.clone());
-            async move { tokio::join!(one.complete(), other.complete(), copied.complete()) }
-        });
+        let tasks = Tasks::new();
+        let copied = Copied::new(store, &tasks, "maps");
+        let (sender, mut heard) = tokio::sync::mpsc::channel(3);
+        for copied in vec![copied; 3] {
+            let sender = sender.clone();
+            // In a task each: who waits in the same one is woken with the others.
+            tasks.spawn("waiting", async move {
+                copied.complete().await.unwrap();
+                sender.send(()).await.unwrap();
+            });
+        }
         tokio::task::yield_now().await;
         writer.apply_watcher_event(&watcher::Event::Init);
         writer.apply_watcher_event(&watcher::Event::InitDone);
-        let (one, other, third) = tokio::time::timeout(Duration::from_secs(5), waiting)
-            .await
-            .expect("everybody hears of it")
-            .unwrap();
-        one.and(other).and(third).unwrap();
+        for _ in 0..3 {
+            tokio::time::timeout(Duration::from_secs(5), heard.recv())
+                .await
+                .expect("everybody hears of it")
+                .unwrap();
+        }
     }
 }

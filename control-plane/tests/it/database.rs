@@ -12,11 +12,11 @@ async fn a_database_is_waited_for_until_somebody_has_migrated_it() {
     assert!(!db::is_migrated(&pool).await.unwrap(), "it is empty");
 
     let url = database.url().into();
-    let mut waiting = tokio::spawn(async move { app::connect_when_migrated(&url, 2).await });
+    let mut waiting = Box::pin(app::connect_when_migrated(&url, 2));
     let too_early = tokio::time::timeout(Duration::from_millis(300), &mut waiting).await;
     assert!(too_early.is_err(), "it was not waited for");
     app::migrate(&pool).await.unwrap();
-    waiting.await.unwrap().unwrap().close().await;
+    waiting.await.unwrap().close().await;
 
     sqlx::raw_sql(
         "DELETE FROM _sqlx_migrations WHERE version = (SELECT max(version) FROM _sqlx_migrations)",

@@ -1,4 +1,4 @@
-//! The `CustomResourceDefinition` as it is installed.
+//! The `CustomResourceDefinition`s as they are installed.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
@@ -6,12 +6,20 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt as _;
 
 use crate::v1::Tenant;
+use crate::v1::channel::RuntimeChannel;
 
 /// The definition of the `Tenant` resource.
-///
-/// Kept when the chart is uninstalled: with the definition all Tenants would go, and with them their data.
 pub fn tenants() -> CustomResourceDefinition {
-    let mut definition = Tenant::crd();
+    installed(Tenant::crd())
+}
+
+/// The definition of the `RuntimeChannel` resource.
+pub fn runtime_channels() -> CustomResourceDefinition {
+    installed(RuntimeChannel::crd())
+}
+
+/// Kept when the chart is uninstalled: with the definition all Tenants would go, and with them their data.
+fn installed(mut definition: CustomResourceDefinition) -> CustomResourceDefinition {
     definition
         .metadata
         .annotations

@@ -7,6 +7,8 @@ pub const FINALIZER: &str = "gotrs.io/operator";
 pub const OPERATOR_MANAGER: &str = "gotrs-operator";
 /// Field manager of the operator on the status of a Tenant.
 pub const OPERATOR_STATUS_MANAGER: &str = "gotrs-operator-status";
+/// Field manager of the operator on what a channel gives to a Tenant: a part of the status that is written by itself.
+pub const OPERATOR_CHANNEL_MANAGER: &str = "gotrs-operator-channel";
 
 /// On every object of a tenant and on its pods: the slug.
 pub const LABEL_TENANT: &str = "gotrs.io/tenant";
@@ -34,6 +36,10 @@ pub const ANNOTATION_EXPORT: &str = "gotrs.io/export";
 pub const ANNOTATION_SKIP_EXPORT: &str = "gotrs.io/skip-final-export";
 /// Names a version that failed and is to be tried again.
 pub const ANNOTATION_RETRY_VERSION: &str = "gotrs.io/retry-version";
+/// On a `RuntimeChannel`: changing its value forgets all failures, so that what failed is tried again.
+pub const ANNOTATION_RETRY_FAILED: &str = "gotrs.io/retry-failed";
+/// On a Tenant, with the value `true`: its channel moves it before others.
+pub const LABEL_CANARY: &str = "gotrs.io/canary";
 /// W3C trace context of the request that last changed the spec; the operator continues it.
 pub const ANNOTATION_TRACE_PARENT: &str = "gotrs.io/traceparent";
 

@@ -5,6 +5,8 @@
     reason = "KubeSchema repeats each struct inside a function, with its visibility"
 )]
 
+pub mod channel;
+
 use std::collections::BTreeMap;
 
 use domain::name::TenantSlug;
@@ -16,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
 use crate::duration::Span;
+use crate::v1::channel::{ChannelAssignment, MaintenanceWindow};
 
 /// Replicas that a plan includes at most.
 pub const fn replica_limit(plan: Plan) -> i32 {
@@ -198,10 +201,23 @@ pub struct TenantSpec {
     #[serde(default)]
     pub plan: PlanName,
 
-    /// Tag of the runtime's image; the platform's own version without it
+    /// Tag of the runtime's image, whatever the channel says; without it the channel's, or the platform's own
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 128), regex(pattern = "^[A-Za-z0-9_][A-Za-z0-9._-]*$"))]
     pub version: Option<String>,
+
+    /// The `RuntimeChannel` that gives the version; `stable` without it, where there is one
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 63))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[a-z0-9]([a-z0-9-]*[a-z0-9])?$')")
+            .message("spec.channel is the name of a RuntimeChannel, such as stable")
+    )]
+    pub channel: Option<String>,
+
+    /// When the channel may move the tenant to another version; at any time without it
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance_window: Option<MaintenanceWindow>,
 
     /// Runtimes; with `maxReplicas` the fewest
     #[serde(default = "default_replicas")]
@@ -402,9 +418,15 @@ pub struct TenantStatus {
     /// The generation of the spec that was last worked on
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub observed_generation: Option<i64>,
-    /// The version that serves
+    /// The version that serves, or served last
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime_version: Option<String>,
+    /// The version that the runtimes are being brought to, or have when they next start
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub desired_version: Option<String>,
+    /// What the tenant's channel has given to it
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<ChannelAssignment>,
     /// The version that did not get ready after another one had served; it is not tried again by itself
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_version: Option<String>,

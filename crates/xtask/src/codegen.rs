@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
+use tenant_crd::manifest;
 
 use crate::root;
 
@@ -34,12 +35,21 @@ pub(crate) fn run(check: bool) -> anyhow::Result<()> {
 }
 
 fn files() -> anyhow::Result<Vec<(&'static str, String)>> {
-    let tenants = serde_yaml::to_string(&tenant_crd::manifest::tenants())
-        .context("writing the definition of the Tenant resource")?;
-    Ok(vec![(
-        "charts/gotrs-cloud/crds/tenants.yaml",
-        format!("{HEADER}{tenants}"),
-    )])
+    let definitions = [
+        ("charts/gotrs-cloud/crds/tenants.yaml", manifest::tenants()),
+        (
+            "charts/gotrs-cloud/crds/runtimechannels.yaml",
+            manifest::runtime_channels(),
+        ),
+    ];
+    definitions
+        .into_iter()
+        .map(|(path, definition)| {
+            let text =
+                serde_yaml::to_string(&definition).with_context(|| format!("writing {path}"))?;
+            Ok((path, format!("{HEADER}{text}")))
+        })
+        .collect()
 }
 
 fn write(path: &Path, content: &str) -> anyhow::Result<()> {

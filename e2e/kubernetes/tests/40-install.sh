@@ -17,6 +17,8 @@ database:
   tenants: {existingSecret: tenants-database}
   controlPlane: {existingSecret: control-plane-database}
 operator: {enabled: false}
+controlPlane: {enabled: false}
+router: {enabled: false}
 network:
   clusterRanges: [10.244.0.0/16, 10.96.0.0/16, $GOTRS_CLUSTER_NODE/32]
   postgres:

@@ -1,4 +1,4 @@
-# What the operator depends on goes away and comes back: the API server, PostgreSQL, a version, a password, the need for a pod.
+# What the operator depends on goes away and comes back: the API server, PostgreSQL, a version, a password.
 # shellcheck shell=bash disable=SC2154
 platform_up
 tenant acme 'plan: team' | kubectl apply --filename - >/dev/null
@@ -52,14 +52,3 @@ eventually 60 "a tenant that does not claim the version that does not exist" not
 [[ $(served) == *:test* ]] || fail "nothing serves any more: $(kubectl --namespace tenant-acme get pods)"
 kubectl patch tenant acme --type merge --patch '{"spec": {"version": "test"}}' >/dev/null
 ready acme 120s
-
-# Asleep when idle, with roles but without pods; awake when the router says so.
-kubectl patch tenant waiting --type merge --patch '{"spec": {"scaleToZero": {"idleAfter": "1m"}}}' >/dev/null
-asleep() { [ "$(kubectl --namespace tenant-waiting get deployment runtime --output 'jsonpath={.spec.replicas}')" = 0 ] &&
-  [ -z "$(kubectl --namespace tenant-waiting get pods --output name)" ]; }
-eventually 120 "a tenant that sleeps" asleep
-kubectl annotate tenant waiting "gotrs.io/last-active=$(date -u +%Y-%m-%dT%H:%M:%SZ)" >/dev/null
-began=$EPOCHREALTIME
-awake() { [ "$(field waiting .status.readyReplicas)" = 1 ]; }
-eventually 60 "a tenant that wakes" awake
-echo "measured: awake after $(seconds "$began")"

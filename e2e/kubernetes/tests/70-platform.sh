@@ -95,6 +95,14 @@ eventually 60 "a helpdesk that was resumed" serves nova.example.test
 expect 200 nova.example.test /admin/laptop "${agent[@]}" --header accept:application/json
 eventually 20 "a tenant that the console calls active again" phase Active
 
+# Deleted by somebody with kubectl and not by its owner: it is made again, with everything that it had.
+uid=$(field nova .metadata.uid)
+kubectl delete tenant nova --timeout 60s >/dev/null
+again() { [ "$(field nova .metadata.uid)" != "$uid" ] && [ "$(at nova.example.test /admin/laptop "${agent[@]}" --header accept:application/json)" = 200 ]; }
+eventually 90 "a tenant that was deleted by mistake" again
+[[ $(cat "$answer") == *119* ]] || fail "records are lost: $(cat "$answer")"
+eventually 20 "a tenant that the console calls active once more" phase Active
+
 # Nothing is asked of a helpdesk whose control plane is away; the console says that it is.
 kubectl --namespace platform scale deployment/gotrs-cloud-control-plane --replicas=0 >/dev/null
 away() { [ "$(at example.test /schema/module.json)" = 503 ]; }

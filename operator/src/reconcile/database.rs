@@ -16,6 +16,7 @@ use super::secrets::{RuntimeSecrets, Seal, credentials_in, rotation_of};
 use super::status::{DatabaseFacts, Trouble};
 use super::validate::{Run, ValidatedAdministrator, ValidatedTenant};
 use super::{Context, ReconcileError};
+use crate::lane::Lane;
 use crate::memory::{DatabaseState, Look};
 use crate::note;
 use crate::seen::ObjectKey;
@@ -186,7 +187,7 @@ async fn make(
     let known = ctx.memory.database(&wanted.uid, inputs(wanted));
     let state = match known {
         Some(state) if state.roles == roles => return Ok(state),
-        Some(state) => only_roles(ctx, wanted, store, secrets, state).await?,
+        Some(state) => only_roles(ctx, wanted, store, secrets, state, ctx.lane_of(tenant)).await?,
         None => None,
     };
     let state = match state {
@@ -205,8 +206,9 @@ async fn only_roles(
     store: &dyn TenantStore,
     secrets: &RuntimeSecrets,
     known: DatabaseState,
+    lane: Lane,
 ) -> Result<Option<DatabaseState>, Trouble> {
-    let _permit = ctx.database_permits.acquire().await;
+    let _permit = ctx.database_permits.enter(lane).await;
     let failed = |error: StoreError| trouble(ctx, &error);
     let stamp = store.stamp(wanted.id).await.map_err(failed)?;
     if note::digest(&stamp) != known.look.stamp {
@@ -246,7 +248,7 @@ pub(super) async fn write_down(ctx: &Context, wanted: &ValidatedTenant, store: &
     if ctx.memory.is_noted(&wanted.uid, digest) || ctx.leadership.check().is_err() {
         return;
     }
-    let _permit = ctx.database_permits.acquire().await;
+    let _permit = ctx.database_permits.enter(Lane::Background).await;
     match store.keep_note(wanted.id, &content).await {
         Ok(()) => ctx.memory.keep_noted(&wanted.uid, digest),
         Err(error) => drop(trouble(ctx, &error)),
@@ -256,13 +258,14 @@ pub(super) async fn write_down(ctx: &Context, wanted: &ValidatedTenant, store: &
 /// Keeps the roles of a tenant from signing in; skipped while that was done lately.
 pub(super) async fn lock(
     ctx: &Context,
+    tenant: &Tenant,
     wanted: &ValidatedTenant,
     store: &dyn TenantStore,
 ) -> Result<(), ReconcileError> {
     if ctx.memory.is_locked(&wanted.uid) {
         return Ok(());
     }
-    let _permit = ctx.database_permits.acquire().await;
+    let _permit = ctx.database_permits.enter(ctx.lane_of(tenant)).await;
     ctx.leadership.check()?;
     store.lock(wanted.id).await?;
     let stamp = store.stamp(wanted.id).await?;
@@ -284,6 +287,8 @@ fn roles(wanted: &ValidatedTenant, seal: &Seal) -> u64 {
 fn inputs(wanted: &ValidatedTenant) -> u64 {
     let mut hasher = DefaultHasher::new();
     wanted.id.hash(&mut hasher);
+    // Whatever a new version needs is there before its first runtime.
+    wanted.version.as_str().hash(&mut hasher);
     wanted
         .administrator
         .as_ref()
@@ -300,7 +305,7 @@ async fn steps(
     secrets: &RuntimeSecrets,
 ) -> Result<DatabaseState, Trouble> {
     // As many at once as the store has connections; the others wait here and not for a connection.
-    let _permit = ctx.database_permits.acquire().await;
+    let _permit = ctx.database_permits.enter(ctx.lane_of(tenant)).await;
     // The roles may sign in again from the second step on, wherever this ends.
     ctx.memory.forget_database(&wanted.uid);
     let id = wanted.id;

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use k8s_openapi::api::core::v1::Namespace;
-use kube::runtime::controller::Action;
 use kube::{Api, ResourceExt as _};
 use tenant_crd::condition::from_kubernetes;
 use tenant_crd::names;
@@ -13,7 +12,8 @@ use super::export::{self, FinalExport};
 use super::status::{Facts, Transition};
 use super::validate::{drop_after, tenant_id};
 use super::{
-    Context, NAMESPACE_LOOK, ReconcileError, is_ours, older_with_the_same_id, set_finalizers, write,
+    Action, Context, NAMESPACE_LOOK, ReconcileError, is_ours, older_with_the_same_id,
+    set_finalizers, write,
 };
 
 /// What is to be done with the data of a tenant whose resource is being deleted.

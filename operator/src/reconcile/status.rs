@@ -209,6 +209,7 @@ pub enum Facts<'a> {
 pub fn own_part(status: &TenantStatus) -> TenantStatus {
     let mut own = status.clone();
     own.modules = None;
+    own.channel = None;
     own.conditions = ConditionType::OF_OPERATOR
         .into_iter()
         .filter_map(|kind| condition::find(&status.conditions, kind).cloned())
@@ -285,8 +286,12 @@ pub fn next(
             let runtime = rollout.clone().unwrap_or_default();
             status.replicas = Some(runtime.replicas);
             status.ready_replicas = Some(runtime.ready);
-            if runtime.is_complete() && runtime.version.is_some() {
+            // What nobody has run has served nobody.
+            if runtime.is_complete() && runtime.ready > 0 && runtime.version.is_some() {
                 status.runtime_version.clone_from(&runtime.version);
+            }
+            if runtime.version.is_some() {
+                status.desired_version.clone_from(&runtime.version);
             }
             status.failed_version = failed_version(previous, tenant, &runtime);
             if let DatabaseFacts::Ready { schema_version, .. } = database {
@@ -335,13 +340,22 @@ fn failed_version(
         .runtime_version
         .as_deref()
         .is_some_and(|good| good != wanted);
-    if is_stuck && is_upgrade && !no_room && rollout.version.as_deref() == Some(wanted) {
+    // What a Deployment reports before it has seen its new spec is about the old one.
+    if is_stuck
+        && rollout.is_current
+        && is_upgrade
+        && !no_room
+        && rollout.version.as_deref() == Some(wanted)
+    {
         return Some(wanted.to_owned());
     }
-    previous
-        .failed_version
-        .clone()
-        .filter(|failed| !(rollout.is_complete() && rollout.version.as_ref() == Some(failed)))
+    let asked = tenant.rolled_back_from.as_ref().unwrap_or(&tenant.version);
+    previous.failed_version.clone().filter(|failed| {
+        let works_now = rollout.is_complete() && rollout.version.as_ref() == Some(failed);
+        // The channel remembers it, and may want to try it again.
+        let is_given_up = tenant.follows_channel && asked.as_str() != failed;
+        !works_now && !is_given_up
+    })
 }
 
 /// Where a tenant is in its life. Failure is never a phase: a tenant that was active stays so while its runtimes are

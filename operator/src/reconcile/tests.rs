@@ -1,5 +1,7 @@
+mod channels;
 mod export;
 mod fake;
+mod lanes;
 mod restart;
 
 use chrono::TimeDelta;

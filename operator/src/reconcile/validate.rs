@@ -11,6 +11,7 @@ use tenant_crd::names;
 use tenant_crd::v1::{Amounts, DeletionPolicy, Resources, SecretKey, Tenant, replica_limit};
 use uuid::Uuid;
 
+use crate::channel::window::Window;
 use crate::config::{ClusterConfig, Host};
 
 /// A Tenant that has no reason left for Kubernetes or PostgreSQL to refuse what is built from it.
@@ -30,6 +31,8 @@ pub struct ValidatedTenant {
     pub version: ImageTag,
     /// The wanted version, when it has failed.
     pub rolled_back_from: Option<ImageTag>,
+    /// A channel says which version is wanted, and remembers what has failed.
+    pub follows_channel: bool,
     /// Whether and how often it runs.
     pub run: Run,
     /// The main host first.
@@ -86,7 +89,7 @@ impl Run {
 }
 
 /// What names an image's version.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ImageTag(String);
 
 impl ImageTag {
@@ -247,10 +250,22 @@ pub fn tenant_id(tenant: &Tenant) -> Result<TenantId, Fault> {
     }
 }
 
+/// What a channel has for a tenant that it has not met yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Offer {
+    /// The tenant names no channel, and there is none for all.
+    NoChannel,
+    /// The tenant names a channel that there is not.
+    Missing,
+    /// This version.
+    Version(String),
+}
+
 /// What a tenant should be at `now`.
 pub fn validate(
     tenant: &Tenant,
     cluster: &ClusterConfig,
+    offer: &Offer,
     now: DateTime<Utc>,
 ) -> Result<ValidatedTenant, Vec<Fault>> {
     let mut faults = Vec::new();
@@ -261,8 +276,15 @@ pub fn validate(
         &mut faults,
         at("spec.slug", spec.slug.parse::<TenantSlug>()),
     );
-    let version = spec.version.as_ref().unwrap_or(&cluster.runtime.version);
+    let (version, follows_channel) = keep(&mut faults, wanted_version(tenant, cluster, offer))
+        .unwrap_or((&cluster.runtime.version, false));
     let version = keep(&mut faults, at("spec.version", version.parse::<ImageTag>()));
+    if let Some(window) = &spec.maintenance_window {
+        keep(
+            &mut faults,
+            at("spec.maintenanceWindow", Window::try_from(window)),
+        );
+    }
     let good = version
         .as_ref()
         .and_then(|wanted| version_to_go_back_to(tenant, wanted));
@@ -307,6 +329,7 @@ pub fn validate(
                 plan,
                 version,
                 rolled_back_from,
+                follows_channel,
                 run,
                 hosts,
                 cluster: spec.database.cluster.clone(),
@@ -324,6 +347,36 @@ pub fn validate(
             })
         }
         _ => Err(faults),
+    }
+}
+
+/// A version of its own; else what the channel gave, whether or not the channel still exists; else what it runs, until the channel
+/// gives it something; else the channel's offer; else the platform's own. Says whether a channel decides.
+fn wanted_version<'a>(
+    tenant: &'a Tenant,
+    cluster: &'a ClusterConfig,
+    offer: &'a Offer,
+) -> Result<(&'a String, bool), Fault> {
+    if let Some(own) = &tenant.spec.version {
+        return Ok((own, false));
+    }
+    let status = tenant.status.as_ref();
+    if let Some(given) = status.and_then(|status| status.channel.as_ref()) {
+        return Ok((&given.version, true));
+    }
+    match offer {
+        Offer::NoChannel => Ok((&cluster.runtime.version, false)),
+        Offer::Missing => Err(Fault {
+            field: "spec.channel",
+            message: format!(
+                "there is no RuntimeChannel {:?}; `kubectl get runtimechannels` lists them",
+                tenant.spec.channel.as_deref().unwrap_or_default()
+            ),
+        }),
+        Offer::Version(version) => {
+            let running = status.and_then(|status| status.runtime_version.as_ref());
+            Ok((running.unwrap_or(version), true))
+        }
     }
 }
 
@@ -436,7 +489,7 @@ fn run(
 }
 
 /// Awake while it was used lately or something is due; asleep otherwise. Says when the answer changes by itself.
-fn sleep_or_wake(
+pub(crate) fn sleep_or_wake(
     tenant: &Tenant,
     idle_after: std::time::Duration,
     now: DateTime<Utc>,

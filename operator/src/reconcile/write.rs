@@ -1,5 +1,6 @@
 //! Writing what was found: the status where it differs, and an Event for what changed.
 
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Api;
 use kube::Resource as _;
 use kube::api::{Patch, PatchParams};
@@ -107,10 +108,20 @@ async fn apply_status(
     Ok(())
 }
 
-/// An Event is for people: a reconcile does not fail for want of one.
+/// An Event on a Tenant.
 pub(super) async fn publish(ctx: &Context, tenant: &Tenant, transition: &Transition) {
+    publish_on(ctx, &tenant.object_ref(&()), transition).await;
+}
+
+/// An Event is for people: nothing fails for want of one.
+pub(crate) async fn publish_on(ctx: &Context, on: &ObjectReference, transition: &Transition) {
+    let (kind, name) = (
+        on.kind.as_deref().unwrap_or_default(),
+        on.name.as_deref().unwrap_or_default(),
+    );
     tracing::info!(
-        tenant.slug = %tenant.spec.slug,
+        kind,
+        name,
         reason = transition.reason,
         warning = transition.is_warning,
         "{}",
@@ -127,8 +138,8 @@ pub(super) async fn publish(ctx: &Context, tenant: &Tenant, transition: &Transit
         action: "Reconcile".to_owned(),
         secondary: None,
     };
-    if let Err(error) = ctx.events.publish(&event, &tenant.object_ref(&())).await {
-        tracing::warn!(%error, tenant.slug = %tenant.spec.slug, "an Event could not be written");
+    if let Err(error) = ctx.events.publish(&event, on).await {
+        tracing::warn!(%error, kind, name, "an Event could not be written");
     }
 }
 

@@ -7,7 +7,10 @@ use crate::v1::{PlanName, replica_limit};
 use domain::plan::Plan;
 
 fn schema() -> Value {
-    let definition = tenants();
+    schema_of(tenants())
+}
+
+fn schema_of(definition: CustomResourceDefinition) -> Value {
     let version = definition.spec.versions.into_iter().next().unwrap();
     serde_json::to_value(version.schema.unwrap().open_api_v3_schema.unwrap()).unwrap()
 }
@@ -23,9 +26,18 @@ fn tenant(spec: Value) -> Value {
     json!({"apiVersion": "gotrs.io/v1", "kind": "Tenant", "metadata": {"name": slug}, "spec": spec})
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "each call makes its own")]
+fn channel(name: &str, spec: Value) -> Value {
+    json!({"apiVersion": "gotrs.io/v1", "kind": "RuntimeChannel", "metadata": {"name": name}, "spec": spec})
+}
+
 /// What the API server says to a Tenant, as one text; empty when it is fine.
 fn refusals(object: &Value, old: Option<&Value>) -> String {
-    match Validator::new().validate(&schema(), object, old) {
+    refusals_of(&schema(), object, old)
+}
+
+fn refusals_of(schema: &Value, object: &Value, old: Option<&Value>) -> String {
+    match Validator::new().validate(schema, object, old) {
         Ok(()) => String::new(),
         Err(errors) => errors
             .into_vec()
@@ -61,6 +73,7 @@ fn check_change(old: Value, new: Value, expected: &str) {
 #[test]
 fn the_definition_is_as_committed() {
     insta::assert_yaml_snapshot!(tenants());
+    insta::assert_yaml_snapshot!("runtime_channels", runtime_channels());
 }
 
 #[test]
@@ -70,12 +83,14 @@ fn a_slug_is_enough() {
 
 #[test]
 fn every_rule_compiles() {
-    let compiled = kube_cel::compile_schema(&schema());
-    assert!(
-        !compiled.has_errors(),
-        "{:?}",
-        compiled.compilation_errors()
-    );
+    for definition in [tenants(), runtime_channels()] {
+        let compiled = kube_cel::compile_schema(&schema_of(definition));
+        assert!(
+            !compiled.has_errors(),
+            "{:?}",
+            compiled.compilation_errors()
+        );
+    }
 }
 
 #[test]
@@ -213,6 +228,96 @@ fn defaults_are_in_the_schema_and_in_the_types_the_same() {
     assert_eq!(from_server, from_types);
     assert_eq!(from_types.spec.replicas, 1);
     assert_eq!(from_types.spec.grace.to_string(), "168h");
+    let stable = channel("stable", json!({"version": "1.4.2", "canary": {}}));
+    let defaulted = kube_cel::apply_defaults(&schema_of(runtime_channels()), &stable);
+    let from_server: RuntimeChannel = serde_json::from_value(defaulted).unwrap();
+    let from_types: RuntimeChannel = serde_json::from_value(stable).unwrap();
+    assert_eq!(from_server, from_types);
+    assert_eq!(from_types.spec.max_unavailable, 5);
+    assert_eq!(from_types.spec.canary.soak.to_string(), "30m");
+}
+
+#[test]
+fn channels_have_bounds_and_say_what_to_do() {
+    let schema = schema_of(runtime_channels());
+    let check = |name: &str, spec: Value, expected: &str| {
+        let mut spec = spec;
+        let entries = spec.as_object_mut().unwrap();
+        entries.entry("version").or_insert(json!("1.4.2"));
+        let found = refusals_of(&schema, &channel(name, spec.clone()), None);
+        if expected.is_empty() {
+            assert_eq!(found, "", "{spec}");
+        } else {
+            assert!(found.contains(expected), "{spec}: {found:?}");
+            assert_eq!(found.lines().count(), 1, "{spec}: {found:?}");
+        }
+    };
+    check("stable", json!({}), "");
+    check("Stable", json!({}), "a channel's name has at most 63");
+    check("a.b", json!({}), "a channel's name has at most 63");
+    check("stable", json!({"version": "no tag"}), "such as 1.4.2");
+    check("stable", json!({"canary": {"percent": 0}}), "");
+    check(
+        "stable",
+        json!({"canary": {"percent": -1}}),
+        "from 0 (no canaries)",
+    );
+    check(
+        "stable",
+        json!({"canary": {"percent": 101}}),
+        "from 0 (no canaries)",
+    );
+    check("stable", json!({"canary": {"soak": "0s"}}), "");
+    check(
+        "stable",
+        json!({"canary": {"soak": "169h"}}),
+        "at most 168h",
+    );
+    check("stable", json!({"maxUnavailable": 0}), "set spec.paused");
+    check("stable", json!({"maxUnavailable": 101}), "from 1 to 100");
+    check(
+        "stable",
+        json!({"stopAfterFailures": 0}),
+        "from 1 (the first failure",
+    );
+    check("stable", json!({"deadline": "59s"}), "from 1m to 24h");
+    check(
+        "stable",
+        json!({"deadline": "1m", "onFailure": "RollBack", "paused": true}),
+        "",
+    );
+}
+
+#[test]
+fn windows_have_a_beginning_a_length_and_a_place() {
+    let window = |entries: Value| {
+        let mut window = json!({"start": "02:30"});
+        window
+            .as_object_mut()
+            .unwrap()
+            .extend(entries.as_object().unwrap().clone());
+        json!({"maintenanceWindow": window})
+    };
+    check(window(json!({})), "");
+    check(
+        window(
+            json!({"days": ["Monday", "Sunday"], "duration": "24h", "timeZone": "America/Argentina/Buenos_Aires"}),
+        ),
+        "",
+    );
+    check(window(json!({"start": "24:00"})), "from 00:00 to 23:59");
+    check(window(json!({"start": "2:30"})), "from 00:00 to 23:59");
+    check(window(json!({"duration": "14m"})), "from 15m to 24h");
+    check(window(json!({"duration": "25h"})), "from 15m to 24h");
+    check(
+        window(json!({"timeZone": "Europe/"})),
+        "such as Europe/Berlin",
+    );
+    check(
+        json!({"channel": "Beta"}),
+        "spec.channel is the name of a RuntimeChannel",
+    );
+    check(json!({"channel": "beta", "version": "1.0.0"}), "");
 }
 
 #[test]
@@ -245,6 +350,9 @@ fn no_empty_lists_and_no_nulls() {
             _ => {}
         }
     }
-    look(&serde_json::to_value(tenants()).unwrap(), "");
+    for definition in [tenants(), runtime_channels()] {
+        look(&serde_json::to_value(definition).unwrap(), "");
+    }
     assert_eq!(Tenant::crd_name(), "tenants.gotrs.io");
+    assert_eq!(RuntimeChannel::crd_name(), "runtimechannels.gotrs.io");
 }

@@ -9,19 +9,22 @@ use chrono::{DateTime, Utc};
 use domain::clock::{Clock as _, MockClock};
 use domain::id::TenantId;
 use http::{Method, Request, Response, StatusCode};
-use kube::Client;
 use kube::client::Body;
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{self, store::Writer};
 use kube::runtime::watcher::Event;
+use kube::{Client, Resource};
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use service_kit::Tasks;
+use tenant_crd::names;
 use tenant_database::{AdministratorSeed, Credentials, Note, RoleLimits};
-use tokio::sync::Semaphore;
 
+use crate::channel::work::GuardedChannel;
 use crate::config::EXAMPLE;
 use crate::exports::{Archives, Exports, WriteError};
+use crate::lane::DatabasePermits;
 use crate::lease::Leadership;
 use crate::memory::Memory;
 use crate::note;
@@ -149,7 +152,7 @@ impl World {
                 }
             },
             Method::PATCH => match path.strip_suffix("/status") {
-                Some(path) => self.apply_status(path, body),
+                Some(path) => self.apply_status(path, query, body),
                 None if query.contains("fieldManager") => (StatusCode::OK, self.apply(path, body)),
                 None => match self.merge(path, body) {
                     Some(object) => (StatusCode::OK, object),
@@ -193,12 +196,25 @@ impl World {
         object
     }
 
-    fn apply_status(&mut self, path: &str, body: &Value) -> (StatusCode, Value) {
+    /// Of two managers: one of what a channel gives, the other of the rest.
+    fn apply_status(&mut self, path: &str, query: &str, body: &Value) -> (StatusCode, Value) {
         let version = self.next_version();
         let object = self.objects.get_mut(path).unwrap();
         assert_eq!(body["metadata"]["uid"], object["metadata"]["uid"]);
         object["metadata"]["resourceVersion"] = json!(version);
-        object["status"] = body["status"].clone();
+        let given = object["status"]["channel"].clone();
+        if query.contains(names::OPERATOR_CHANNEL_MANAGER) {
+            object["status"]["channel"] = body["status"]["channel"].clone();
+        } else {
+            assert!(
+                body["status"]["channel"].is_null(),
+                "it is another manager's"
+            );
+            object["status"] = body["status"].clone();
+            if object["kind"] == "Tenant" {
+                object["status"]["channel"] = given;
+            }
+        }
         (StatusCode::OK, object.clone())
     }
 
@@ -242,6 +258,7 @@ pub(super) struct Cluster {
     pub(super) clock: MockClock,
     pub(super) ctx: Arc<Context>,
     writer: Arc<Mutex<Writer<Guarded>>>,
+    channel_writer: Arc<Mutex<Writer<GuardedChannel>>>,
 }
 
 impl Cluster {
@@ -314,6 +331,7 @@ impl Cluster {
             note::restore(&note, &seen, &memory, clock.now());
         }
         let (tenants, writer) = reflector::store();
+        let (channels, channel_writer) = reflector::store();
         let store: Arc<dyn TenantStore> = Arc::new(Store(Arc::clone(&world)));
         let tasks = Tasks::new();
         let has_archives = world.lock().unwrap().archives.is_some();
@@ -331,10 +349,12 @@ impl Cluster {
             client,
             cluster: serde_json::from_str(EXAMPLE).unwrap(),
             stores: Stores::from([("default".to_owned(), store)]),
-            database_permits: Semaphore::new(1),
+            database_permits: DatabasePermits::new(1),
             seen: Arc::new(seen),
             memory,
             tenants,
+            channels,
+            touched: Arc::default(),
             leadership,
             clock: Arc::new(clock.clone()),
             tasks,
@@ -344,6 +364,7 @@ impl Cluster {
             clock,
             ctx,
             writer: Arc::new(Mutex::new(writer)),
+            channel_writer: Arc::new(Mutex::new(channel_writer)),
         }
     }
 
@@ -409,15 +430,8 @@ impl Cluster {
             }
             self.ctx.seen.has_told(kind);
         }
-        let mut writer = self.writer.lock().unwrap();
-        for object in world
-            .objects
-            .values()
-            .filter(|object| object["kind"] == "Tenant")
-        {
-            let object = serde_json::from_value(object.clone()).unwrap();
-            writer.apply_watcher_event(&Event::Apply(object));
-        }
+        refill(&self.writer, &world, "Tenant");
+        refill(&self.channel_writer, &world, "RuntimeChannel");
     }
 
     pub(super) fn object(&self, path: &str) -> Option<Value> {
@@ -491,6 +505,24 @@ impl Cluster {
             .objects
             .retain(|path, _| !path.contains("tenant-acme"));
     }
+}
+
+/// A watch lists all objects of a kind.
+fn refill<K>(writer: &Mutex<Writer<K>>, world: &World, kind: &str)
+where
+    K: Resource<DynamicType = ()> + DeserializeOwned + Clone + 'static,
+{
+    let mut writer = writer.lock().unwrap();
+    writer.apply_watcher_event(&Event::Init);
+    for object in world
+        .objects
+        .values()
+        .filter(|object| object["kind"] == kind)
+    {
+        let object = serde_json::from_value(object.clone()).unwrap();
+        writer.apply_watcher_event(&Event::InitApply(object));
+    }
+    writer.apply_watcher_event(&Event::InitDone);
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "each call makes its own")]

@@ -46,7 +46,7 @@ fn annotated(spec: Value, annotations: &[(&str, DateTime<Utc>)]) -> Tenant {
 #[track_caller]
 #[expect(clippy::needless_pass_by_value, reason = "each call makes its own")]
 fn refused(spec: Value, expected: &str) {
-    let faults = validate(&tenant(spec.clone()), &cluster(), now()).unwrap_err();
+    let faults = validate(&tenant(spec.clone()), &cluster(), &Offer::NoChannel, now()).unwrap_err();
     let text = faults
         .iter()
         .map(ToString::to_string)
@@ -57,7 +57,7 @@ fn refused(spec: Value, expected: &str) {
 
 #[track_caller]
 fn accepted(spec: Value) -> ValidatedTenant {
-    validate(&tenant(spec), &cluster(), now()).unwrap()
+    validate(&tenant(spec), &cluster(), &Offer::NoChannel, now()).unwrap()
 }
 
 #[test]
@@ -92,6 +92,7 @@ fn everything_that_is_wrong_is_said_at_once() {
             "database": {"cluster": "nowhere"}
         })),
         &cluster(),
+        &Offer::NoChannel,
         now(),
     )
     .unwrap_err();
@@ -162,7 +163,13 @@ fn an_idle_tenant_sleeps_and_says_when_to_look_again() {
     let spec = json!({"scaleToZero": {"idleAfter": "30m"}});
     let half = TimeDelta::minutes(30);
     let at = |annotations: &[(&str, DateTime<Utc>)]| {
-        let tenant = validate(&annotated(spec.clone(), annotations), &cluster(), now()).unwrap();
+        let tenant = validate(
+            &annotated(spec.clone(), annotations),
+            &cluster(),
+            &Offer::NoChannel,
+            now(),
+        )
+        .unwrap();
         (tenant.run, tenant.look_again)
     };
     let active = names::ANNOTATION_LAST_ACTIVE;
@@ -196,7 +203,7 @@ fn a_version_that_failed_is_not_tried_again_until_somebody_asks() {
             )]
             .into()
         });
-        let valid = validate(&tenant, &cluster(), now()).unwrap();
+        let valid = validate(&tenant, &cluster(), &Offer::NoChannel, now()).unwrap();
         let from = valid.rolled_back_from.map(|tag| tag.as_str().to_owned());
         (valid.version.as_str().to_owned(), from)
     };
@@ -208,6 +215,45 @@ fn a_version_that_failed_is_not_tried_again_until_somebody_asks() {
     assert_eq!(at("2.0.0", "1.0.0", Some("2.0.0")), wanted);
     assert_eq!(at("1.9.0", "1.0.0", None), wanted);
     assert_eq!(at("2.0.0", "2.0.0", None), wanted);
+}
+
+#[test]
+fn a_version_comes_from_its_pin_its_channel_or_the_platform() {
+    let given = json!({"channel": {
+        "name": "stable", "version": "3.0.0", "cause": "Joined", "since": "2026-01-02T03:04:05Z",
+    }});
+    let running = json!({"runtimeVersion": "1.0.0"});
+    let offer = Offer::Version("2.0.0".to_owned());
+    let at = |spec: Value, status: &Value, offer: &Offer| {
+        let mut tenant = tenant(spec);
+        tenant.status = serde_json::from_value(status.clone()).unwrap();
+        validate(&tenant, &cluster(), offer, now()).map(|tenant| tenant.version.as_str().to_owned())
+    };
+    let nothing = json!({});
+    assert_eq!(
+        at(json!({"version": "9.0.0"}), &given, &offer),
+        Ok("9.0.0".to_owned())
+    );
+    assert_eq!(at(json!({}), &given, &offer), Ok("3.0.0".to_owned()));
+    // A channel that is gone changes nothing.
+    assert_eq!(
+        at(json!({}), &given, &Offer::NoChannel),
+        Ok("3.0.0".to_owned())
+    );
+    assert_eq!(
+        at(json!({"channel": "beta"}), &given, &Offer::Missing),
+        Ok("3.0.0".to_owned())
+    );
+    assert_eq!(at(json!({}), &nothing, &offer), Ok("2.0.0".to_owned()));
+    // Who runs already waits for the channel's turn.
+    assert_eq!(at(json!({}), &running, &offer), Ok("1.0.0".to_owned()));
+    let own = cluster().runtime.version;
+    assert_eq!(at(json!({}), &running, &Offer::NoChannel), Ok(own));
+    let missing = at(json!({"channel": "beta"}), &nothing, &Offer::Missing).unwrap_err();
+    assert_eq!(missing[0].field, "spec.channel");
+    let window = json!({"maintenanceWindow": {"start": "02:00", "timeZone": "Mars/Base"}});
+    let wrong = at(window, &nothing, &Offer::NoChannel).unwrap_err();
+    assert_eq!(wrong[0].field, "spec.maintenanceWindow");
 }
 
 #[test]
@@ -256,7 +302,7 @@ fn specs() -> impl Strategy<Value = Value> {
 proptest! {
     #[test]
     fn whatever_is_accepted_can_be_built(spec in specs()) {
-        if let Ok(tenant) = validate(&tenant(spec), &cluster(), now()) {
+        if let Ok(tenant) = validate(&tenant(spec), &cluster(), &Offer::NoChannel, now()) {
             prop_assert!(tenant.run.fewest() <= tenant.run.most());
             prop_assert!(i32::from(tenant.run.most()) <= replica_limit(tenant.plan));
             prop_assert!(tenant.resources.request.0 <= tenant.resources.limit.0);
@@ -267,7 +313,7 @@ proptest! {
 
     #[test]
     fn what_is_refused_says_where(spec in specs()) {
-        if let Err(faults) = validate(&tenant(spec), &cluster(), now()) {
+        if let Err(faults) = validate(&tenant(spec), &cluster(), &Offer::NoChannel, now()) {
             prop_assert!(!faults.is_empty());
             prop_assert!(faults.iter().all(|fault| fault.field.contains('.')));
         }

@@ -1,0 +1,221 @@
+//! Whether somebody waits for a reconcile: pure, and only from what lies in the Tenant, so that it is the same after a restart.
+
+use chrono::{DateTime, Utc};
+use tenant_crd::condition::{self, ConditionStatus, ConditionType};
+use tenant_crd::names;
+use tenant_crd::v1::{Phase, Tenant};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::reconcile::validate::{Run, sleep_or_wake};
+
+/// Who waits for a reconcile. The order is that of urgency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Lane {
+    /// Nobody: the look after a restart or an hour, drift, waves of upgrades, another try after a failure.
+    Background,
+    /// A person: a new tenant, an edited spec, a request to a tenant that sleeps, a wish by annotation.
+    User,
+}
+
+impl Lane {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Background, Self::User];
+
+    /// As a label of metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Background => "background",
+            Self::User => "user",
+        }
+    }
+
+    /// Whoever waits for this tenant at `now`: a person, while what they asked for was not obeyed yet.
+    pub fn of(tenant: &Tenant, now: DateTime<Utc>) -> Self {
+        if somebody_waits(tenant, now) {
+            Self::User
+        } else {
+            Self::Background
+        }
+    }
+}
+
+fn somebody_waits(tenant: &Tenant, now: DateTime<Utc>) -> bool {
+    let Some(status) = &tenant.status else {
+        return true;
+    };
+    if tenant.metadata.deletion_timestamp.is_some() {
+        // The rest of an end is waiting: for pods, for the grace.
+        return status.phase != Some(Phase::Deleting);
+    }
+    if status.observed_generation != tenant.metadata.generation {
+        return true;
+    }
+    let wish = |name| tenant.metadata.annotations.as_ref()?.get(name);
+    let rotation = wish(names::ANNOTATION_ROTATE_CREDENTIALS);
+    if rotation.is_some() && rotation != status.credentials_rotation.as_ref() {
+        return true;
+    }
+    let retry = wish(names::ANNOTATION_RETRY_VERSION);
+    if retry.is_some() && retry == status.failed_version.as_ref() {
+        return true;
+    }
+    let ready = condition::find(&status.conditions, ConditionType::Ready);
+    let is_asleep = ready.is_some_and(|ready| ready.reason == "Asleep");
+    if is_asleep
+        && let Some(sleep) = &tenant.spec.scale_to_zero
+        && sleep_or_wake(tenant, sleep.idle_after.as_duration(), now).0 != Run::Asleep
+    {
+        return true;
+    }
+    // Made or woken and not there yet: the next look is what says that it is.
+    matches!(
+        status.phase,
+        None | Some(Phase::Pending | Phase::Provisioning)
+    ) || ready
+        .is_some_and(|ready| ready.status == ConditionStatus::False && ready.reason == "Starting")
+}
+
+/// Steps in databases at once. Background work never takes the last place, so that whoever somebody waits for waits for
+/// at most the steps that are under way.
+#[derive(Debug)]
+pub struct DatabasePermits {
+    all: Semaphore,
+    background: Semaphore,
+}
+
+impl DatabasePermits {
+    /// So many at once.
+    pub fn new(at_once: usize) -> Self {
+        Self {
+            all: Semaphore::new(at_once),
+            background: Semaphore::new(at_once.saturating_sub(1).max(1)),
+        }
+    }
+
+    /// Waits for a place. It is free again when what is answered is dropped.
+    pub async fn enter(&self, lane: Lane) -> DatabasePermit<'_> {
+        // No place is refused: the semaphores are never closed.
+        let background = match lane {
+            Lane::User => None,
+            Lane::Background => self.background.acquire().await.ok(),
+        };
+        DatabasePermit {
+            _all: self.all.acquire().await.ok(),
+            _background: background,
+        }
+    }
+}
+
+/// A place among those who work in databases; dropping it gives it back.
+#[derive(Debug)]
+#[must_use]
+pub struct DatabasePermit<'a> {
+    _all: Option<SemaphorePermit<'a>>,
+    _background: Option<SemaphorePermit<'a>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn now() -> DateTime<Utc> {
+        "2026-01-02T12:00:00Z".parse().unwrap()
+    }
+
+    /// A tenant that is as it should be, with these changes.
+    fn check(change: impl FnOnce(&mut Value), expected: Lane) {
+        let mut object = json!({
+            "apiVersion": "gotrs.io/v1", "kind": "Tenant",
+            "metadata": {
+                "name": "acme", "uid": "u", "generation": 3, "creationTimestamp": "2026-01-01T00:00:00Z",
+                "annotations": {},
+            },
+            "spec": {"slug": "acme", "scaleToZero": {"idleAfter": "30m"}},
+            "status": {
+                "phase": "Active", "observedGeneration": 3,
+                "conditions": [{
+                    "type": "Ready", "status": "True", "reason": "Asleep", "message": "",
+                    "lastTransitionTime": "2026-01-02T03:04:05Z",
+                }],
+            },
+        });
+        change(&mut object);
+        let tenant: Tenant = serde_json::from_value(object.clone()).unwrap();
+        assert_eq!(Lane::of(&tenant, now()), expected, "{object}");
+    }
+
+    #[test]
+    fn what_a_person_asked_for_comes_first_until_it_is_done() {
+        use Lane::{Background, User};
+        let annotate = |name: &'static str, value: &'static str| {
+            move |tenant: &mut Value| tenant["metadata"]["annotations"][name] = json!(value)
+        };
+        check(|_| {}, Background);
+        check(|tenant| tenant["status"] = Value::Null, User);
+        check(|tenant| tenant["metadata"]["generation"] = json!(4), User);
+        check(
+            annotate("gotrs.io/last-active", "2026-01-02T11:59:00Z"),
+            User,
+        );
+        check(
+            annotate("gotrs.io/last-active", "2026-01-02T11:00:00Z"),
+            Background,
+        );
+        check(annotate("gotrs.io/next-due", "2026-01-02T12:00:00Z"), User);
+        check(annotate("gotrs.io/rotate-credentials", "1"), User);
+        check(
+            |tenant| {
+                annotate("gotrs.io/rotate-credentials", "1")(tenant);
+                tenant["status"]["credentialsRotation"] = json!("1");
+            },
+            Background,
+        );
+        check(
+            |tenant| {
+                annotate("gotrs.io/retry-version", "2.0.0")(tenant);
+                tenant["status"]["failedVersion"] = json!("2.0.0");
+            },
+            User,
+        );
+        check(
+            |tenant| tenant["status"]["phase"] = json!("Provisioning"),
+            User,
+        );
+        let starting = |tenant: &mut Value| {
+            tenant["status"]["conditions"][0]["status"] = json!("False");
+            tenant["status"]["conditions"][0]["reason"] = json!("Starting");
+        };
+        check(starting, User);
+        let deleted = |tenant: &mut Value| {
+            tenant["metadata"]["deletionTimestamp"] = json!("2026-01-02T11:00:00Z");
+        };
+        check(deleted, User);
+        check(
+            |tenant| {
+                deleted(tenant);
+                tenant["status"]["phase"] = json!("Deleting");
+            },
+            Background,
+        );
+    }
+
+    #[tokio::test]
+    async fn the_last_place_in_a_database_is_for_whom_somebody_waits_for() {
+        let permits = DatabasePermits::new(3);
+        let first = permits.enter(Lane::Background).await;
+        let second = permits.enter(Lane::Background).await;
+        assert!(permits.enter(Lane::Background).now_or_never().is_none());
+        let user = permits.enter(Lane::User).now_or_never();
+        assert!(user.is_some());
+        assert!(permits.enter(Lane::User).now_or_never().is_none());
+        drop(first);
+        assert!(permits.enter(Lane::User).now_or_never().is_some());
+        drop((second, user));
+        // Where there is but one place, background work has it too.
+        let one = DatabasePermits::new(1);
+        assert!(one.enter(Lane::Background).now_or_never().is_some());
+    }
+}

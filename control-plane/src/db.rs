@@ -1,6 +1,7 @@
 //! SQL of the control plane: one file per table, free functions on a connection, so that they compose in a transaction.
 
 pub mod account;
+pub mod adoption;
 pub mod api_key;
 pub mod audit;
 pub mod idempotency;

@@ -6,6 +6,9 @@
 pub mod desired;
 pub mod observed;
 pub mod provisioner;
+pub mod report;
+mod reporter;
+pub mod resources;
 pub mod routes;
 pub mod sleepers;
 pub mod tenants;

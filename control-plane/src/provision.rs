@@ -2,13 +2,17 @@
 //!
 //! Implemented by the supervisor of `gotrs up` and by the operator's client on Kubernetes.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
-use domain::id::TenantId;
+use chrono::{DateTime, Utc};
+use domain::id::{AccountId, TenantId};
 use domain::name::TenantSlug;
 use domain::plan::Plan;
 use domain::tenant::StepStatus;
 use secrecy::SecretString;
 use tokio::sync::broadcast;
+use uuid::Uuid;
 
 /// Whether a tenant should run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,6 +55,8 @@ pub struct Desired {
     pub administrator: Administrator,
     /// What the runtime shows to the control plane.
     pub runtime_token: SecretString,
+    /// Trace (W3C) of the request that made this generation, if one did.
+    pub trace_parent: Option<String>,
 }
 
 /// How far a provisioner is.
@@ -62,6 +68,8 @@ pub struct Observed {
     pub steps: Vec<StepStatus>,
     /// Runtimes that answer.
     pub ready_replicas: u32,
+    /// Nothing runs on purpose: the next request, or the time at which something is due, starts a runtime.
+    pub asleep: bool,
     /// Nothing of the tenant is left (only after [`DesiredState::Absent`]).
     pub gone: bool,
 }
@@ -72,6 +80,9 @@ pub enum ProvisionError {
     /// Nothing is known of the outside now; try again.
     #[error("the provisioner cannot be reached")]
     Unreachable(#[source] anyhow::Error),
+    /// What is wanted is somebody else's to decide; trying again does not help.
+    #[error("{0}")]
+    Conflict(String),
 }
 
 /// Makes desired state real, level-triggered.
@@ -85,4 +96,146 @@ pub trait Provisioner: Send + Sync + 'static {
 
     /// Tells which tenant to observe again. Lossy on purpose: a slow reader falls back to its timer.
     fn changes(&self) -> broadcast::Receiver<TenantId>;
+
+    /// Notes when a tenant must be awake for what time alone makes due; `None` when nothing will. Of no interest where nothing sleeps.
+    async fn set_next_due(
+        &self,
+        _tenant: TenantId,
+        _due: Option<DateTime<Utc>>,
+    ) -> Result<(), ProvisionError> {
+        Ok(())
+    }
+
+    /// Tenants as resources that others can make and read too; `None` where only the control plane makes tenants.
+    fn resources(&self) -> Option<&dyn Resources> {
+        None
+    }
+}
+
+/// Tenants as resources: whoever may write there makes tenants without the control plane, which adopts them, and whoever may read
+/// there wants to know what the control plane knows.
+#[async_trait]
+pub trait Resources: Send + Sync {
+    /// The ids of all of them.
+    fn ids(&self) -> Vec<TenantId>;
+
+    /// One of them as it was told last; of several with one id the oldest.
+    fn find(&self, tenant: TenantId) -> Option<Resource>;
+
+    /// What lies under this name right now, as far as it can be adopted; asks the other side.
+    async fn get(&self, slug: &TenantSlug) -> Result<Option<Resource>, ProvisionError>;
+
+    /// Writes what the control plane wants of an adopted tenant, and nothing that is somebody else's.
+    async fn wish(&self, wish: &ResourceWish, mode: WishMode) -> Result<(), ProvisionError>;
+
+    /// Tells how far the tenant's modules are; returns at once, and many reports may become one.
+    fn report_modules(&self, tenant: TenantId, report: ModuleReport);
+
+    /// Tells what became of the adoption; returns at once.
+    fn report_adoption(&self, tenant: TenantId, report: AdoptionReport);
+}
+
+/// A tenant as it lies where tenants run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    /// Names its schema.
+    pub tenant: TenantId,
+    /// Of the resource itself: one that is made again has another.
+    pub uid: Uuid,
+    /// Who made it.
+    pub maker: Maker,
+    /// The generation of the control plane's wishes that it has; 0 when it has none.
+    pub generation: i64,
+    /// Its part of its host.
+    pub slug: TenantSlug,
+    /// As people see it.
+    pub organization: String,
+    /// Decides limits.
+    pub plan: Plan,
+    /// Hosts beside its own.
+    pub hosts: Vec<String>,
+    /// Whether it is suspended.
+    pub is_suspended: bool,
+    /// Address of its first administrator.
+    pub administrator: Option<String>,
+    /// Whose it is to be: an account's id or its proven address.
+    pub account: Option<String>,
+    /// On its way out.
+    pub is_leaving: bool,
+    /// Whether its data outlives it.
+    pub keeps_data: bool,
+}
+
+/// Who made a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Maker {
+    /// The control plane, for a signup.
+    ControlPlane,
+    /// Somebody with `kubectl` or a `GitOps` tool.
+    Other,
+}
+
+/// What the control plane wants of a tenant that others have made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceWish {
+    /// Which tenant.
+    pub tenant: TenantId,
+    /// Its name.
+    pub slug: TenantSlug,
+    /// Which resource: never one that was made later under the same name.
+    pub uid: Uuid,
+    /// Grows with every change of the wish.
+    pub generation: i64,
+    /// What.
+    pub kind: WishKind,
+    /// Trace (W3C) of the request that made this generation, if one did.
+    pub trace_parent: Option<String>,
+}
+
+/// Kinds of wishes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WishKind {
+    /// Nothing: it is as its makers want it.
+    None,
+    /// It should not serve.
+    Suspended,
+    /// It should be deleted: its owner asked for that and the grace period is over.
+    Absent,
+}
+
+/// Whether a wish is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WishMode {
+    /// It is.
+    Write,
+    /// It is only asked whether it could be.
+    Ask,
+}
+
+/// How far a tenant's modules are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ModuleReport {
+    /// The generation that should be loaded.
+    pub desired: u64,
+    /// The generation that every runtime has loaded; `None` while none is heard of.
+    pub loaded: Option<u64>,
+    /// Modules that a runtime refused in their current version, and why.
+    pub refused: BTreeMap<String, String>,
+}
+
+/// What became of a tenant that others have made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AdoptionReport {
+    /// It belongs to an account.
+    Claimed(AccountId),
+    /// It belongs to nobody yet; how that changes.
+    Unclaimed(String),
+    /// It is to belong to an account that is not there; what to do.
+    AccountUnknown(String),
+    /// A wish of its owner is somebody else's to decide; whose.
+    Conflict(String),
+    /// The control plane knows another tenant of this name; what to do.
+    SlugTaken(String),
+    /// The control plane has made it and does not know it any more; what to do.
+    RowMissing(String),
 }

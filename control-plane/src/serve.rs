@@ -104,6 +104,7 @@ pub async fn control_plane(args: ServeArgs, guard: &TelemetryGuard) -> anyhow::R
     let provisioner = KubeProvisioner::start(
         &client,
         &tasks,
+        Arc::new(SystemClock),
         &args.namespace,
         &settings.tenant_urls.base_domain,
     );

@@ -96,6 +96,10 @@ pub struct ModuleProgress {
 
 /// The reason of `ModulesLoaded` when a runtime refused a module: only its owner can cure that.
 pub const MODULES_REFUSED: &str = "Refused";
+/// The reason of conditions of a tenant that sleeps until its next request.
+pub const ASLEEP: &str = "Asleep";
+/// Reasons of conditions that stay as they are until somebody outside does something.
+pub const SETTLED_REASONS: [&str; 2] = [MODULES_REFUSED, ASLEEP];
 
 /// What is said about one aspect of a tenant. The time of its last change is kept where it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,7 +189,7 @@ pub fn derive(
             before,
         ),
         runtime_available(subject, observed),
-        modules_loaded(subject, modules),
+        modules_loaded(subject, observed, modules),
         routed(subject, observed),
     ];
     findings.push(ready(subject, &findings));
@@ -277,6 +281,12 @@ fn runtime_available(subject: Subject, observed: &Observed) -> Finding {
         return finding;
     }
     match step_state(observed, ProvisionStep::Server) {
+        _ if observed.asleep => finding(
+            kind,
+            ConditionStatus::True,
+            ASLEEP,
+            "Nothing runs; the next request starts a server.",
+        ),
         _ if observed.ready_replicas > 0 => finding(kind, ConditionStatus::True, "Ready", ""),
         StepState::Failed {
             reason, message, ..
@@ -290,7 +300,7 @@ fn runtime_available(subject: Subject, observed: &Observed) -> Finding {
     }
 }
 
-fn modules_loaded(subject: Subject, modules: ModuleProgress) -> Finding {
+fn modules_loaded(subject: Subject, observed: &Observed, modules: ModuleProgress) -> Finding {
     let kind = ConditionType::ModulesLoaded;
     if let Some(finding) = not_meant_to_serve(kind, subject) {
         return finding;
@@ -308,6 +318,12 @@ fn modules_loaded(subject: Subject, modules: ModuleProgress) -> Finding {
     match modules.loaded_generation {
         // A runtime that is only just being started has nothing to bring in.
         _ if modules.desired_generation == 0 => finding(kind, ConditionStatus::True, "Loaded", ""),
+        None if observed.asleep => finding(
+            kind,
+            ConditionStatus::Unknown,
+            ASLEEP,
+            "The server brings them in when it is woken.",
+        ),
         None => finding(
             kind,
             ConditionStatus::Unknown,

@@ -107,13 +107,11 @@ fn what_matters(object: &Guarded) -> u64 {
                 .as_ref()
                 .and_then(|status| status.channel.as_ref());
             given.map(|given| &given.version).hash(&mut hasher);
-            for kind in ConditionType::OF_OTHERS {
-                let conditions = tenant.status.as_ref().map(|status| &status.conditions);
-                conditions
-                    .and_then(|all| condition::find(all, kind))
-                    .map(|found| (found.status, &found.message))
-                    .hash(&mut hasher);
-            }
+            let conditions = tenant.status.as_ref().map(|status| &status.conditions);
+            conditions
+                .and_then(|all| condition::find(all, ConditionType::Routed))
+                .map(|found| (found.status, &found.message))
+                .hash(&mut hasher);
         }
     }
     hasher.finish()
@@ -170,10 +168,13 @@ fn news<K: Resource, T>(
 ) -> Vec<Result<PartialObjectMeta<T>, watcher::Error>> {
     let touched = |object: &K| vec![Ok(object.meta().clone().into_response_partial())];
     match event {
-        Ok(Event::Apply(object) | Event::InitApply(object)) => match is_news(&object) {
-            true => touched(&object),
-            false => Vec::new(),
-        },
+        Ok(Event::Apply(object) | Event::InitApply(object)) => {
+            if is_news(&object) {
+                touched(&object)
+            } else {
+                Vec::new()
+            }
+        }
         Ok(Event::Delete(object)) => {
             seen.gone(kind, object.meta());
             touched(&object)

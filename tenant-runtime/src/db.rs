@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod credential;
+pub mod due;
 pub mod refresh_token;
 pub mod session;
 pub mod signing_key;

@@ -9,6 +9,7 @@ pub mod config;
 pub mod data;
 pub mod database;
 pub mod db;
+pub mod due;
 pub mod http;
 pub mod lambdas;
 pub mod modules;

@@ -14,7 +14,7 @@ use crate::config::RuntimeConfig;
 use crate::modules::cache::Cache;
 use crate::modules::sync::{self, Sync};
 use crate::modules::watch::ControlPlane;
-use crate::{address, database};
+use crate::{address, database, due};
 
 /// A tenant's server mostly waits for its database, and every thread costs memory.
 pub const WORKER_THREADS: usize = 2;
@@ -78,6 +78,10 @@ pub async fn run(config: RuntimeConfig, guard: &TelemetryGuard) -> anyhow::Resul
     tasks.spawn_service("database watch", database::watch(Arc::clone(&app)));
     let control_plane = ControlPlane::new(config.control_plane_url, secrets.runtime_token)
         .context("preparing to follow the control plane")?;
+    tasks.spawn_service(
+        "next due",
+        due::run(Arc::clone(&app), control_plane.clone()),
+    );
     let sync = Sync::new(
         app,
         control_plane,

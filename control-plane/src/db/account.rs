@@ -4,9 +4,14 @@ use chrono::{DateTime, Utc};
 use domain::id::AccountId;
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::DbResult;
 use crate::email::EmailAddress;
+
+/// The account that owns what nobody has claimed yet; it has no credentials, so nobody signs in to it.
+pub const PLATFORM: AccountId =
+    AccountId::from_uuid(Uuid::from_u128(0x0000_0000_0000_7000_8000_0000_0000_0000));
 
 /// An account.
 #[derive(Debug, Clone)]

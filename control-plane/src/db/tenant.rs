@@ -5,6 +5,7 @@ use domain::id::{AccountId, TenantId};
 use domain::name::TenantSlug;
 use domain::plan::Plan;
 use domain::tenant::TenantPhase;
+use service_kit::{request_id, telemetry};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -46,6 +47,35 @@ pub struct Tenant {
     pub created_at: DateTime<Utc>,
     /// When its row changed last.
     pub updated_at: DateTime<Utc>,
+    /// Hosts beside the one that follows from its slug.
+    pub hosts: Vec<String>,
+    /// Trace of the request that changed last what is wanted; whoever makes it true continues that.
+    pub trace_parent: Option<String>,
+    /// The resource that it was adopted from; `None` for a tenant that signed up.
+    pub resource: Option<ResourceRow>,
+}
+
+impl Tenant {
+    /// Whether it is only kept for a resource that may come again.
+    pub fn is_retained(&self) -> bool {
+        let row = self.resource.as_ref();
+        row.is_some_and(|row| row.retained_at.is_some())
+    }
+}
+
+/// What the row of an adopted tenant knows of its resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResourceRow {
+    /// Which resource.
+    pub uid: Uuid,
+    /// Address of the first administrator in lower case: the account that proves it owns the tenant.
+    pub administrator_key: Option<String>,
+    /// Whether the data outlives the resource.
+    pub keeps_data: bool,
+    /// The resource is on its way out.
+    pub is_leaving: bool,
+    /// Since when the resource is gone and its data kept.
+    pub retained_at: Option<DateTime<Utc>>,
 }
 
 /// The end of a tenant.
@@ -103,6 +133,13 @@ struct Row {
     activated_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
+    hosts: Vec<String>,
+    resource_uid: Option<Uuid>,
+    administrator_key: Option<String>,
+    keeps_data: bool,
+    leaving: bool,
+    retained_at: Option<DateTime<Utc>>,
+    trace_parent: Option<String>,
 }
 
 impl TryFrom<Row> for Tenant {
@@ -146,6 +183,15 @@ impl TryFrom<Row> for Tenant {
             activated_at: row.activated_at,
             created_at: row.created_at,
             updated_at: row.updated_at,
+            hosts: row.hosts,
+            trace_parent: row.trace_parent,
+            resource: row.resource_uid.map(|uid| ResourceRow {
+                uid,
+                administrator_key: row.administrator_key,
+                keeps_data: row.keeps_data,
+                is_leaving: row.leaving,
+                retained_at: row.retained_at,
+            }),
         })
     }
 }
@@ -190,7 +236,7 @@ pub async fn find(db: &mut PgConnection, id: TenantId) -> DbResult<Option<Tenant
         Row,
         "SELECT id, account_id, slug, organization, plan, cell, desired_state, suspended_reason, generation,
              deletion_requested_at, delete_after, phase, observed_generation, ready_replicas, activated_at,
-             created_at, updated_at
+             created_at, updated_at, hosts, resource_uid, administrator_key, keeps_data, leaving, retained_at, trace_parent
          FROM tenant WHERE id = $1",
         id.as_uuid(),
     )
@@ -206,7 +252,7 @@ pub async fn lock(db: &mut PgConnection, id: TenantId) -> DbResult<Option<Tenant
         Row,
         "SELECT id, account_id, slug, organization, plan, cell, desired_state, suspended_reason, generation,
              deletion_requested_at, delete_after, phase, observed_generation, ready_replicas, activated_at,
-             created_at, updated_at
+             created_at, updated_at, hosts, resource_uid, administrator_key, keeps_data, leaving, retained_at, trace_parent
          FROM tenant WHERE id = $1 FOR UPDATE",
         id.as_uuid(),
     )
@@ -226,9 +272,9 @@ pub async fn find_for_member(
         Row,
         "SELECT t.id, t.account_id, slug, organization, plan, cell, desired_state, suspended_reason, generation,
              deletion_requested_at, delete_after, phase, observed_generation, ready_replicas, activated_at,
-             t.created_at, t.updated_at
+             t.created_at, t.updated_at, hosts, resource_uid, administrator_key, keeps_data, leaving, retained_at, trace_parent
          FROM tenant t JOIN tenant_member m ON m.tenant_id = t.id
-         WHERE t.slug = $2 AND m.account_id = $1",
+         WHERE t.slug = $2 AND m.account_id = $1 AND t.retained_at IS NULL",
         account.as_uuid(),
         slug.as_str(),
     )
@@ -249,9 +295,9 @@ pub async fn list_for_member(
         Row,
         "SELECT t.id, t.account_id, slug, organization, plan, cell, desired_state, suspended_reason, generation,
              deletion_requested_at, delete_after, phase, observed_generation, ready_replicas, activated_at,
-             t.created_at, t.updated_at
+             t.created_at, t.updated_at, hosts, resource_uid, administrator_key, keeps_data, leaving, retained_at, trace_parent
          FROM tenant t JOIN tenant_member m ON m.tenant_id = t.id
-         WHERE m.account_id = $1 AND t.id > $2 ORDER BY t.id LIMIT $3",
+         WHERE m.account_id = $1 AND t.id > $2 AND t.retained_at IS NULL ORDER BY t.id LIMIT $3",
         account.as_uuid(),
         after,
         limit,
@@ -281,11 +327,11 @@ pub async fn list_unsettled(db: &mut PgConnection, now: DateTime<Utc>) -> DbResu
             OR desired_state = 'Absent'
             OR (desired_state = 'Running' AND EXISTS (
                 SELECT 1 FROM tenant_condition c
-                WHERE c.tenant_id = tenant.id AND c.status <> 'True' AND c.reason <> $2
+                WHERE c.tenant_id = tenant.id AND c.status <> 'True' AND c.reason <> ALL($2)
             ))
          ORDER BY id",
         now,
-        crate::status::MODULES_REFUSED,
+        &crate::status::SETTLED_REASONS.map(str::to_owned),
     )
     .fetch_all(db)
     .await?;
@@ -302,7 +348,7 @@ pub async fn set_wanted(
 ) -> DbResult<()> {
     sqlx::query!(
         "UPDATE tenant SET desired_state = $2, suspended_reason = $3, deletion_requested_at = $4, delete_after = $5,
-             phase = $6, generation = generation + 1, updated_at = $7
+             phase = $6, generation = generation + 1, updated_at = $7, trace_parent = $8
          WHERE id = $1",
         id.as_uuid(),
         wanted.intent.as_str(),
@@ -311,10 +357,16 @@ pub async fn set_wanted(
         wanted.deletion.map(|deletion| deletion.delete_after),
         phase.as_str(),
         now,
+        trace_of_request(),
     )
     .execute(&mut *db)
     .await?;
     notify_changed(db, id).await
+}
+
+/// The trace of the request that is being answered: what a job decides by itself begins its own.
+fn trace_of_request() -> Option<String> {
+    request_id::current().and_then(|_id| telemetry::trace_parent())
 }
 
 /// Gives a tenant to another account: the one that its owner had already.

@@ -1,11 +1,13 @@
 //! What is observed of tenants: steps and conditions. Written by the reconcile job only, and only when different.
 
 use chrono::{DateTime, Utc};
+use domain::diagnostic::Diagnostic;
 use domain::id::TenantId;
 use domain::tenant::{
     Condition, ConditionStatus, ConditionType, ProvisionStep, StepState, StepStatus, TenantPhase,
 };
 use sqlx::PgConnection;
+use sqlx::types::Json;
 
 use super::{DbError, DbResult};
 use crate::status::Finding;
@@ -158,21 +160,28 @@ pub async fn set_observed(
     Ok(())
 }
 
-/// How many of a tenant's modules a runtime that is there refused in their current version.
-pub async fn count_refused_modules(db: &mut PgConnection, tenant: TenantId) -> DbResult<u64> {
-    let count = sqlx::query_scalar!(
-        r#"SELECT count(DISTINCT a.name) AS "count!"
+/// A tenant's modules that a runtime which is there refused in their current version, with what the first one said.
+pub async fn list_refused_modules(
+    db: &mut PgConnection,
+    tenant: TenantId,
+) -> DbResult<Vec<(String, Vec<Diagnostic>)>> {
+    let rows = sqlx::query!(
+        r#"SELECT DISTINCT ON (a.name) a.name, a.diagnostics AS "diagnostics: Json<Vec<Diagnostic>>"
          FROM module_acknowledgement a
          JOIN runtime_replica r ON r.tenant_id = a.tenant_id AND r.instance = a.instance AND r.gone_at IS NULL
          JOIN module m ON m.tenant_id = a.tenant_id AND m.name = a.name
          JOIN module_version v ON v.tenant_id = m.tenant_id AND v.name = m.name AND v.version = m.current_version
              AND v.sha256 = a.sha256
-         WHERE a.tenant_id = $1 AND NOT a.ok"#,
+         WHERE a.tenant_id = $1 AND NOT a.ok
+         ORDER BY a.name, a.instance"#,
         tenant.as_uuid(),
     )
-    .fetch_one(db)
+    .fetch_all(db)
     .await?;
-    Ok(u64::try_from(count).unwrap_or(0))
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.name, row.diagnostics.0))
+        .collect())
 }
 
 /// What [`set_observed`] writes.

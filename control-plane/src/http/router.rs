@@ -52,6 +52,7 @@ pub fn routes(state: &AppState) -> Router {
         )
         .route("/v1/runtime/modules/watch", get(runtime::watch))
         .route("/v1/runtime/modules/ack", post(runtime::acknowledge))
+        .route("/v1/runtime/sleep", post(runtime::sleep))
         .route("/v1/audit", get(audit::list))
         .route("/schema/module.json", get(schema::module))
         .merge(web::router(state))

@@ -90,8 +90,13 @@ async fn look_now_and_then(state: &AppState) -> std::convert::Infallible {
 fn pass_on(state: &AppState, notification: &PgNotification) {
     let feed = &state.modules.feed;
     let understood = match notification.channel() {
-        GENERATION_CHANGED => parse_generation(notification.payload())
-            .map(|(tenant, generation)| feed.advance(tenant, generation)),
+        GENERATION_CHANGED => {
+            parse_generation(notification.payload()).map(|(tenant, generation)| {
+                feed.advance(tenant, generation);
+                // What is said about the tenant speaks of its modules too. Fails only when nobody listens.
+                drop(state.tenant_changes.send(tenant));
+            })
+        }
         ACKNOWLEDGED => notification
             .payload()
             .parse()

@@ -4,6 +4,7 @@
 //! Woken by changes in the database (of any replica), by the provisioner and by timers; takes no input but the
 //! state, so it may be killed at any point and started again, also twice at once.
 
+mod adopt;
 pub mod schedule;
 pub mod tenant;
 
@@ -117,7 +118,14 @@ fn remind(schedule: &mut Schedule, tenants: DbResult<Vec<TenantId>>) {
 
 async fn list_all(state: &AppState) -> DbResult<Vec<TenantId>> {
     let mut db = state.pool.acquire().await?;
-    db::tenant::list_wanted(&mut db).await
+    let mut tenants = db::tenant::list_wanted(&mut db).await?;
+    // Those that others have made and that have no row yet.
+    if let Some(resources) = state.provisioner.resources() {
+        tenants.extend(resources.ids());
+        tenants.sort_unstable();
+        tenants.dedup();
+    }
+    Ok(tenants)
 }
 
 async fn list_unsettled(state: &AppState) -> DbResult<Vec<TenantId>> {

@@ -87,10 +87,22 @@ pub fn tenant(desired: &Desired, base_domain: &str) -> Value {
         "kind": "Tenant",
         "metadata": {
             "name": desired.slug.as_str(),
-            "annotations": { ANNOTATION_GENERATION: desired.generation.to_string() },
+            "annotations": annotations(ANNOTATION_GENERATION, desired.generation, desired.trace_parent.as_deref()),
         },
         "spec": spec,
     })
+}
+
+/// The generation of what is wanted, and the trace that the operator continues: both change together with the spec.
+pub(super) fn annotations(name: &str, generation: i64, trace_parent: Option<&str>) -> Value {
+    let mut annotations = json!({ name: generation.to_string() });
+    if let (Some(trace_parent), Some(object)) = (trace_parent, annotations.as_object_mut()) {
+        object.insert(
+            names::ANNOTATION_TRACE_PARENT.to_owned(),
+            json!(trace_parent),
+        );
+    }
+    annotations
 }
 
 /// The resource has room for 100 characters, and for no empty name.
@@ -120,6 +132,7 @@ mod tests {
                 password_hash: "$argon2id$secret".to_owned().into(),
             },
             runtime_token: "gotrs_rt_secret".to_owned().into(),
+            trace_parent: None,
         }
     }
 
@@ -155,6 +168,13 @@ mod tests {
             "{text}"
         );
 
+        let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        wanted.trace_parent = Some(trace.to_owned());
+        let annotations = tenant(&wanted, "example.com")["metadata"]["annotations"].clone();
+        assert_eq!(
+            annotations,
+            json!({ANNOTATION_GENERATION: "7", "gotrs.io/traceparent": trace})
+        );
         wanted.hosts.push("help.acme.example".to_owned());
         wanted.state = DesiredState::Suspended;
         let applied = tenant(&wanted, "example.com");

@@ -6,8 +6,11 @@ use tenant_crd::condition::{self, Condition, ConditionStatus, ConditionType};
 use tenant_crd::v1::{Tenant, TenantStatus};
 
 use super::desired::ANNOTATION_GENERATION;
+use super::resources::ANNOTATION_ADOPTED;
 use crate::provision::Observed;
 
+/// Reason of `RuntimeAvailable` while nothing runs and the next request is waited for.
+const ASLEEP: &str = "Asleep";
 /// Reasons of conditions that are not true yet and need nobody to act.
 const AT_WORK: [&str; 4] = ["Waiting", "Starting", "Suspended", "Progressing"];
 
@@ -17,17 +20,12 @@ pub fn observed(tenant: &Tenant) -> Observed {
     let status = tenant.status.as_ref().unwrap_or(&nothing);
     Observed {
         generation: generation(tenant, status),
-        steps: ProvisionStep::ALL
-            .into_iter()
-            .map(|step| StepStatus {
-                step,
-                state: step_state(status, step),
-            })
-            .collect(),
+        steps: steps(status),
         ready_replicas: status
             .ready_replicas
             .and_then(|count| u32::try_from(count).ok())
             .unwrap_or_default(),
+        asleep: is_asleep(tenant),
         gone: false,
     }
 }
@@ -38,6 +36,7 @@ pub fn gone(generation: i64) -> Observed {
         generation,
         steps: Vec::new(),
         ready_replicas: 0,
+        asleep: false,
         gone: true,
     }
 }
@@ -49,13 +48,47 @@ fn generation(tenant: &Tenant, status: &TenantStatus) -> i64 {
         .metadata
         .annotations
         .as_ref()
-        .and_then(|annotations| annotations.get(ANNOTATION_GENERATION))
+        .and_then(|annotations| {
+            let own = annotations.get(ANNOTATION_GENERATION);
+            own.or_else(|| annotations.get(ANNOTATION_ADOPTED))
+        })
         .and_then(|text| text.parse().ok())
         .unwrap_or_default();
     if status.observed_generation >= tenant.metadata.generation {
         applied
     } else {
         applied.saturating_sub(1)
+    }
+}
+
+/// The steps; where the operator has stopped for a reason that none of them has, the first that is open says it.
+fn steps(status: &TenantStatus) -> Vec<StepStatus> {
+    let mut steps: Vec<StepStatus> = ProvisionStep::ALL
+        .into_iter()
+        .map(|step| StepStatus {
+            step,
+            state: step_state(status, step),
+        })
+        .collect();
+    let has_failed = steps
+        .iter()
+        .any(|step| matches!(step.state, StepState::Failed { .. }));
+    let stalled = condition::find(&status.conditions, ConditionType::Stalled)
+        .filter(|found| found.status == ConditionStatus::True && !has_failed);
+    let open = steps
+        .iter_mut()
+        .find(|step| !matches!(step.state, StepState::Done { .. }));
+    if let (Some(stalled), Some(open)) = (stalled, open) {
+        open.state = failed(stalled);
+    }
+    steps
+}
+
+fn failed(condition: &Condition) -> StepState {
+    StepState::Failed {
+        reason: condition.reason.clone(),
+        message: condition.message.clone(),
+        at: since(condition),
     }
 }
 
@@ -79,13 +112,17 @@ fn step_state(status: &TenantStatus, step: ProvisionStep) -> StepState {
             ConditionStatus::False if AT_WORK.contains(&found.reason.as_str()) => {
                 StepState::Running
             }
-            ConditionStatus::False => StepState::Failed {
-                reason: found.reason.clone(),
-                message: found.message.clone(),
-                at: since(found),
-            },
+            ConditionStatus::False => failed(found),
         },
     }
+}
+
+/// Whether nothing runs on purpose and the next request starts a runtime.
+pub(super) fn is_asleep(tenant: &Tenant) -> bool {
+    let conditions = tenant.status.as_ref().map(|status| &status.conditions);
+    conditions
+        .and_then(|all| condition::find(all, ConditionType::RuntimeAvailable))
+        .is_some_and(|found| found.status == ConditionStatus::True && found.reason == ASLEEP)
 }
 
 fn since(condition: &Condition) -> DateTime<Utc> {
@@ -160,6 +197,42 @@ mod tests {
                 "failed", "failed", "waiting", "failed", "waiting", "waiting"
             ]
         );
+    }
+
+    #[test]
+    fn what_the_operator_stopped_for_is_said_at_the_first_open_step() {
+        let stopped = observed(&tenant(3, &[("Stalled", "True", "NamespaceTaken")]));
+        assert_eq!(
+            stopped.steps[0].state,
+            StepState::Failed {
+                reason: "NamespaceTaken".to_owned(),
+                message: "why".to_owned(),
+                at: "2026-11-25T12:00:00Z".parse().unwrap(),
+            }
+        );
+        let also = observed(&tenant(
+            3,
+            &[
+                ("DatabaseReady", "True", "Ready"),
+                ("SchemaMigrated", "True", "UpToDate"),
+                ("RuntimeAvailable", "False", "ImagePullBackOff"),
+                ("Stalled", "True", "RolloutFailed"),
+            ],
+        ));
+        // What is nearer to the cause is said.
+        assert_eq!(
+            words(&also),
+            ["done", "done", "done", "done", "failed", "waiting"]
+        );
+        assert!(
+            matches!(&also.steps[4].state, StepState::Failed { reason, .. } if reason == "ImagePullBackOff")
+        );
+    }
+
+    #[test]
+    fn who_sleeps_is_seen() {
+        assert!(observed(&tenant(3, &[("RuntimeAvailable", "True", "Asleep")])).asleep);
+        assert!(!observed(&tenant(3, &[("RuntimeAvailable", "True", "Available")])).asleep);
     }
 
     #[test]

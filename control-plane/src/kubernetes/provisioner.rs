@@ -1,22 +1,28 @@
 //! Desired state as `Tenant` resources, observed state from their status.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
 use async_trait::async_trait;
+use chrono::{DateTime, SecondsFormat, Utc};
+use domain::clock::Clock;
 use domain::id::TenantId;
 use domain::name::TenantSlug;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
 use kube::{Api, Client, ResourceExt as _};
 use moka::sync::Cache;
+use serde_json::{Value, json};
 use service_kit::Tasks;
+use tenant_crd::names;
 use tenant_crd::v1::Tenant;
 use tokio::sync::broadcast;
 
+use super::reporter::Reporter;
 use super::tenants::{Tenants, tenant_id};
 use super::{MANAGER, desired, observed};
-use crate::provision::{Desired, DesiredState, Observed, ProvisionError, Provisioner};
+use crate::provision::{Desired, DesiredState, Observed, ProvisionError, Provisioner, Resources};
 
 /// Changes that a slow reader may be behind.
 const CHANGES_KEPT: usize = 1_024;
@@ -26,11 +32,12 @@ const REMOVAL_KEPT_FOR: Duration = Duration::from_hours(24);
 
 /// Tells the operator what should be, through the API server.
 pub struct KubeProvisioner {
-    tenants: Api<Tenant>,
+    pub(super) tenants: Api<Tenant>,
     secrets: Api<Secret>,
     namespace: String,
     base_domain: String,
-    known: Tenants,
+    pub(super) known: Tenants,
+    pub(super) reporter: Reporter,
     changes: broadcast::Sender<TenantId>,
     /// What was asked to be absent, with the generation that asked.
     removals: Cache<TenantId, (TenantSlug, i64)>,
@@ -38,7 +45,13 @@ pub struct KubeProvisioner {
 
 impl KubeProvisioner {
     /// Begins to watch Tenants. Secrets for the operator go to `namespace`, the platform's own.
-    pub fn start(client: &Client, tasks: &Tasks, namespace: &str, base_domain: &str) -> Self {
+    pub fn start(
+        client: &Client,
+        tasks: &Tasks,
+        clock: Arc<dyn Clock>,
+        namespace: &str,
+        base_domain: &str,
+    ) -> Self {
         let tenants: Api<Tenant> = Api::all(client.clone());
         let changes = broadcast::Sender::new(CHANGES_KEPT);
         let sender = changes.clone();
@@ -53,6 +66,7 @@ impl KubeProvisioner {
             secrets: Api::namespaced(client.clone(), namespace),
             namespace: namespace.to_owned(),
             base_domain: base_domain.to_owned(),
+            reporter: Reporter::start(client, tasks, known.clone(), clock),
             known,
             changes,
             removals: Cache::builder()
@@ -108,8 +122,25 @@ impl KubeProvisioner {
     }
 }
 
+/// The annotation that lets the operator wake the tenant at that time, if it is not there already; a tenant that never sleeps needs
+/// none.
+fn next_due_patch(tenant: &Tenant, due: Option<DateTime<Utc>>) -> Option<Value> {
+    let annotations = tenant.metadata.annotations.as_ref();
+    let current = annotations.and_then(|all| all.get(names::ANNOTATION_NEXT_DUE));
+    let wanted = due
+        .filter(|_| tenant.spec.scale_to_zero.is_some())
+        .map(|due| due.to_rfc3339_opts(SecondsFormat::Secs, true));
+    (current != wanted.as_ref()).then(|| {
+        json!({"metadata": {
+            // Of no other Tenant of this name.
+            "uid": tenant.metadata.uid,
+            "annotations": {names::ANNOTATION_NEXT_DUE: wanted},
+        }})
+    })
+}
+
 /// What is deleted already is deleted.
-fn absent_is_fine<T>(outcome: Result<T, kube::Error>) -> Result<(), kube::Error> {
+pub(super) fn absent_is_fine<T>(outcome: Result<T, kube::Error>) -> Result<(), kube::Error> {
     match outcome {
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         other => other.map(drop),
@@ -117,7 +148,7 @@ fn absent_is_fine<T>(outcome: Result<T, kube::Error>) -> Result<(), kube::Error>
 }
 
 /// The API server's own words where it refuses: it is the resource that is wrong, or our rights.
-fn told(error: kube::Error) -> ProvisionError {
+pub(super) fn told(error: kube::Error) -> ProvisionError {
     match error {
         kube::Error::Api(status) => {
             let text = status.message.clone();
@@ -158,5 +189,68 @@ impl Provisioner for KubeProvisioner {
 
     fn changes(&self) -> broadcast::Receiver<TenantId> {
         self.changes.subscribe()
+    }
+
+    async fn set_next_due(
+        &self,
+        tenant: TenantId,
+        due: Option<DateTime<Utc>>,
+    ) -> Result<(), ProvisionError> {
+        let Some(known) = self.known.find(tenant) else {
+            // Not there any more, so it does not sleep either.
+            return Ok(());
+        };
+        let Some(patch) = next_due_patch(&known, due) else {
+            return Ok(());
+        };
+        let params = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let name = known.name_any();
+        let patch = Patch::Merge(patch);
+        let writing = self.tenants.patch_metadata(&name, &params, &patch);
+        absent_is_fine(writing.await).map_err(told)
+    }
+
+    fn resources(&self) -> Option<&dyn Resources> {
+        Some(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tenant(spec: &Value, annotations: &Value) -> Tenant {
+        serde_json::from_value(json!({
+            "apiVersion": "gotrs.io/v1", "kind": "Tenant",
+            "metadata": {"name": "acme", "uid": "u", "annotations": annotations},
+            "spec": spec,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn when_a_tenant_is_due_is_written_only_where_it_sleeps_and_when_it_differs() {
+        let sleeps = json!({"slug": "acme", "scaleToZero": {}});
+        let awake = json!({"slug": "acme"});
+        let due = DateTime::from_timestamp(1_767_323_045, 999);
+        let said = json!({names::ANNOTATION_NEXT_DUE: "2026-01-02T03:04:05Z"});
+        let patch = |spec: &Value, annotations: &Value, due| {
+            next_due_patch(&tenant(spec, annotations), due)
+        };
+        assert_eq!(
+            patch(&sleeps, &json!({}), due),
+            Some(json!({"metadata": {"uid": "u", "annotations": said}}))
+        );
+        assert_eq!(patch(&sleeps, &said, due), None);
+        assert_eq!(patch(&awake, &json!({}), due), None);
+        assert_eq!(patch(&sleeps, &json!({}), None), None);
+        let nothing = Some(
+            json!({"metadata": {"uid": "u", "annotations": {names::ANNOTATION_NEXT_DUE: null}}}),
+        );
+        assert_eq!(patch(&sleeps, &said, None), nothing);
+        assert_eq!(patch(&awake, &said, due), nothing);
     }
 }

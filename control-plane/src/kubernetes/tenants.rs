@@ -8,6 +8,7 @@ use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher;
 use kube::{Api, Client};
 use service_kit::Tasks;
+use tenant_crd::condition;
 use tenant_crd::v1::Tenant;
 
 use super::watch::{self, Copied};
@@ -50,13 +51,19 @@ impl Tenants {
             .collect()
     }
 
-    /// The tenant with this id.
+    /// The tenant with this id; of several the one that was there first, which is the one that the operator lets have it.
     pub fn find(&self, id: TenantId) -> Option<Tenant> {
-        let found = self
-            .0
-            .store()
-            .find(|guard| matches!(&guard.0, Ok(tenant) if tenant_id(tenant) == Some(id)));
-        read(found)
+        let all = self.0.store().state();
+        let having_it = all
+            .iter()
+            .filter_map(|guard| guard.0.as_ref().ok())
+            .filter(|tenant| tenant_id(tenant) == Some(id));
+        having_it
+            .min_by_key(|tenant| {
+                let made = tenant.metadata.creation_timestamp.as_ref();
+                (made.map(condition::from_kubernetes), &tenant.metadata.name)
+            })
+            .cloned()
     }
 
     /// The tenant with this name, which is its slug.

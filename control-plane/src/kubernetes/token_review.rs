@@ -111,8 +111,12 @@ impl RuntimeTokens for TokenReviewer {
         let Some(slug) = self.slug(token).await? else {
             return Ok(None);
         };
-        // The Tenant of today: the one of another day may have had the same name.
-        Ok(self.tenants.named(&slug).as_ref().and_then(tenant_id))
+        // The Tenant of today: the one of another day may have had the same name. Of several with one id only the first has it.
+        let named = self.tenants.named(&slug).as_ref().and_then(tenant_id);
+        Ok(named.filter(|id| {
+            let first = self.tenants.find(*id);
+            first.is_some_and(|first| first.metadata.name.as_deref() == Some(&*slug))
+        }))
     }
 }
 

@@ -222,6 +222,7 @@ pub async fn verify(state: &AppState, text: &str) -> Result<Verified, SignupErro
         return Err(SignupError::LinkExpired);
     }
     let account = prove_address(&mut tx, link.account, now).await?;
+    claim_adopted(&mut tx, account, now).await?;
     if account != link.account {
         tenant::set_owner(&mut tx, link.tenant, account).await?;
     }
@@ -264,6 +265,29 @@ pub async fn verify(state: &AppState, text: &str) -> Result<Verified, SignupErro
         tenant,
         is_first: true,
     })
+}
+
+/// Tenants that were made as resources for the administrator of this address are the account's from now on.
+async fn claim_adopted(
+    db: &mut PgConnection,
+    account: AccountId,
+    now: chrono::DateTime<chrono::Utc>,
+) -> Result<(), SignupError> {
+    let Some(found) = db::account::find(db, account).await? else {
+        return Ok(());
+    };
+    let email_key = found.email.to_lowercase();
+    for tenant in db::adoption::claim_all(db, &email_key, account, now).await? {
+        let deed = Deed {
+            account,
+            tenant: Some(tenant),
+            actor: VISITOR,
+            action: "tenant.claim",
+            detail: serde_json::json!({}),
+        };
+        audit::record(db, deed, now).await?;
+    }
+    Ok(())
 }
 
 /// The account that owns the address from now on: the one that already does, else this one.

@@ -16,9 +16,11 @@ use tokio::sync::broadcast::error::RecvError;
 use uuid::Uuid;
 
 use crate::app::AppState;
+use crate::db::adoption::SUSPENDED_IN_RESOURCE;
 use crate::db::tenant::{self, Deletion, Tenant, Wanted};
 use crate::db::{DbError, DbResult, tenant_status};
 use crate::http::extract::Caller;
+use crate::provision::{ProvisionError, ResourceWish, WishKind, WishMode};
 use crate::service::audit::{self, Deed};
 use crate::service::modules::live::{self, ModuleGenerations};
 use crate::status::{self, Intent, Subject};
@@ -43,6 +45,8 @@ pub struct TenantView {
     pub url: String,
     /// Every host of it.
     pub hosts: Vec<String>,
+    /// Who decides what it is.
+    pub managed_by: ManagedBy,
     /// Grows with every change of what is wanted.
     pub generation: i64,
     /// The generation that steps and conditions speak about.
@@ -67,6 +71,16 @@ pub struct TenantView {
     pub modules: ModuleGenerations,
 }
 
+/// Who decides plan, hosts and the like of a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ManagedBy {
+    /// Its owner, here.
+    Console,
+    /// Whoever keeps its resource in the cluster (`kubectl`, a `GitOps` tool).
+    Resource,
+}
+
 /// Why a tenant's life cannot go on as somebody wants.
 #[derive(Debug, thiserror::Error)]
 pub enum LifecycleError {
@@ -84,6 +98,12 @@ pub enum LifecycleError {
     /// Suspended by somebody whose decision it is to undo.
     #[error("the tenant was suspended by the platform")]
     SuspendedByPlatform,
+    /// Its resource says otherwise, and that is not the control plane's to change.
+    #[error("the tenant is kept as a resource by somebody else")]
+    KeptElsewhere(String),
+    /// Whether its resource may be changed cannot be found out now.
+    #[error("the tenant's resource could not be asked")]
+    ResourceSilent(#[source] anyhow::Error),
     /// It is gone.
     #[error("no such tenant")]
     NotFound,
@@ -110,6 +130,16 @@ impl From<LifecycleError> for Problem {
             LifecycleError::SuspendedByPlatform => Self::forbidden(
                 "This tenant was suspended by the platform. Its page in the console says what to do.",
             ),
+            LifecycleError::KeptElsewhere(detail) => Self::new(
+                StatusCode::CONFLICT,
+                "kept_elsewhere",
+                "The tenant is kept as a resource of the cluster",
+            )
+            .with_detail(detail),
+            error @ LifecycleError::ResourceSilent(_) => {
+                tracing::warn!(error = %service_kit::Chain(&error), "a tenant's resource cannot be asked");
+                Self::unavailable("The cluster cannot be asked. Try again in a moment.")
+            }
             LifecycleError::NotFound => Self::not_found("You have no tenant of this name."),
             LifecycleError::Database(error) => error.into(),
         }
@@ -156,7 +186,11 @@ async fn view(state: &AppState, db: &mut PgConnection, tenant: Tenant) -> DbResu
     let urls = &state.settings.tenant_urls;
     Ok(TenantView {
         url: urls.url(&tenant.slug),
-        hosts: hosts(state, &tenant.slug),
+        hosts: hosts(state, &tenant),
+        managed_by: match tenant.resource {
+            Some(_) => ManagedBy::Resource,
+            None => ManagedBy::Console,
+        },
         id: tenant.id,
         slug: tenant.slug,
         organization: tenant.organization,
@@ -176,8 +210,11 @@ async fn view(state: &AppState, db: &mut PgConnection, tenant: Tenant) -> DbResu
 }
 
 /// Every host of a tenant, its main one first.
-pub fn hosts(state: &AppState, slug: &TenantSlug) -> Vec<String> {
-    vec![state.settings.tenant_urls.host(slug)]
+pub fn hosts(state: &AppState, tenant: &Tenant) -> Vec<String> {
+    let own = state.settings.tenant_urls.host(&tenant.slug);
+    std::iter::once(own)
+        .chain(tenant.hosts.iter().cloned())
+        .collect()
 }
 
 /// What owners want.
@@ -212,6 +249,7 @@ pub async fn change(
     wish: Wish,
 ) -> Result<Tenant, LifecycleError> {
     let now = state.clock.now();
+    ask_resource(state, id, wish).await?;
     let mut tx = state.pool.begin().await.map_err(DbError::from)?;
     let tenant = tenant::lock(&mut tx, id)
         .await?
@@ -241,6 +279,57 @@ pub async fn change(
     tx.commit().await.map_err(DbError::from)?;
     tracing::info!(tenant.id = %id, tenant.slug = %changed.slug, action = wish.action(), "tenant changed");
     Ok(changed)
+}
+
+/// Longest wait for the other side's word on whether a resource may be changed.
+const ASK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Whether the resource of an adopted tenant lets itself be suspended: said at once instead of found out later.
+async fn ask_resource(state: &AppState, id: TenantId, wish: Wish) -> Result<(), LifecycleError> {
+    let Some(resources) = state.provisioner.resources() else {
+        return Ok(());
+    };
+    let tenant = {
+        let mut db = state.pool.acquire().await.map_err(DbError::from)?;
+        tenant::find(&mut db, id).await?
+    };
+    let Some((tenant, row)) = tenant.and_then(|tenant| Some((tenant.clone(), tenant.resource?)))
+    else {
+        return Ok(());
+    };
+    if row.is_leaving {
+        return Err(LifecycleError::KeptElsewhere(
+            "Its resource was deleted in the cluster. Whoever keeps it there can make it again."
+                .to_owned(),
+        ));
+    }
+    let is_suspended_there = tenant.suspended_reason.as_deref() == Some(SUSPENDED_IN_RESOURCE);
+    match wish {
+        Wish::Resume if is_suspended_there => Err(LifecycleError::KeptElsewhere(
+            "It is suspended in its resource. Whoever keeps that in the cluster sets spec.suspended to false."
+                .to_owned(),
+        )),
+        Wish::Suspend if tenant.intent == Intent::Running => {
+            let question = ResourceWish {
+                tenant: id,
+                slug: tenant.slug,
+                uid: row.uid,
+                generation: tenant.generation + 1,
+                kind: WishKind::Suspended,
+                trace_parent: None,
+            };
+            let asking = resources.wish(&question, WishMode::Ask);
+            match tokio::time::timeout(ASK_TIMEOUT, asking).await {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(ProvisionError::Conflict(why))) => Err(LifecycleError::KeptElsewhere(why)),
+                Ok(Err(ProvisionError::Unreachable(error))) => {
+                    Err(LifecycleError::ResourceSilent(error))
+                }
+                Err(elapsed) => Err(LifecycleError::ResourceSilent(elapsed.into())),
+            }
+        }
+        Wish::Suspend | Wish::Resume | Wish::Delete | Wish::Undelete => Ok(()),
+    }
 }
 
 /// What is wanted of a tenant after an owner's wish; `None` when that is what is wanted already.

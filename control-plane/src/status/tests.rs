@@ -26,6 +26,7 @@ fn observed(states: [StepState; 6], ready_replicas: u32) -> Observed {
             .map(|(step, state)| StepStatus { step, state })
             .collect(),
         ready_replicas,
+        asleep: false,
         gone: false,
     }
 }
@@ -250,6 +251,34 @@ fn observed_of(status: &Status, ready_replicas: u32) -> Observed {
         generation: status.observed_generation,
         steps: status.steps.clone(),
         ready_replicas,
+        asleep: false,
         gone: false,
     }
+}
+
+#[test]
+fn a_tenant_that_sleeps_is_ready_and_nothing_of_it_is_waited_for() {
+    let asleep = Observed {
+        asleep: true,
+        ready_replicas: 0,
+        ..all_done()
+    };
+    let modules = ModuleProgress {
+        desired_generation: 4,
+        loaded_generation: None,
+        refused: 0,
+    };
+    let status = derive(RUNNING, &asleep, modules, &[]);
+    insta::assert_snapshot!(said(&status), @"
+    DatabaseReady True Done
+    SchemaMigrated True Done
+    RuntimeAvailable True Asleep
+    ModulesLoaded Unknown Asleep
+    Routed True Done
+    Ready True Ready
+    ");
+    assert!(status.findings.iter().all(|finding| {
+        finding.status == ConditionStatus::True
+            || SETTLED_REASONS.contains(&finding.reason.as_str())
+    }));
 }

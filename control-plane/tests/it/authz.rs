@@ -152,6 +152,12 @@ fn table() -> Vec<Row> {
             json!({}),
             [401, 401, 401, 401],
         ),
+        row(
+            M::POST,
+            "/v1/runtime/sleep",
+            json!({"next_due_at": null}),
+            [401, 401, 401, 401],
+        ),
         row(M::GET, "/v1/audit", none(), [401, 200, 200, 200]),
         row(M::GET, "/schema/module.json", none(), [200, 200, 200, 200]),
         row(

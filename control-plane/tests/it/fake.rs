@@ -104,6 +104,7 @@ pub(crate) fn observed(generation: i64, done: usize, next: StepState) -> Observe
         generation,
         steps,
         ready_replicas: u32::from(done >= 5),
+        asleep: false,
         gone: false,
     }
 }

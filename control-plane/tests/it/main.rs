@@ -10,7 +10,9 @@
     reason = "a test that cannot go on says so by ending"
 )]
 
+mod adoption;
 mod authz;
+mod cluster;
 mod database;
 mod docs;
 mod fake;

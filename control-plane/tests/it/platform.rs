@@ -13,8 +13,9 @@ use control_plane::jobs::{housekeeping, send_mail};
 use control_plane::keys::Keys;
 use control_plane::mail::local::LocalMail;
 use control_plane::mail::{MailSettings, MailTransport};
+use control_plane::provision::Provisioner;
 use control_plane::rate_limit::Rates;
-use control_plane::runtime_token::SignedTokens;
+use control_plane::runtime_token::{RuntimeTokens, SignedTokens};
 use control_plane::service::mailbox;
 use domain::clock::MockClock;
 use domain::id::TenantId;
@@ -102,13 +103,38 @@ impl Platform {
     }
 
     pub(crate) async fn start_with(provisioner: FakeProvisioner, rates: Rates) -> Self {
+        Self::start_in(
+            Tasks::new(),
+            provisioner.clone(),
+            Outside::of(&provisioner),
+            rates,
+        )
+        .await
+    }
+
+    /// On another platform than the fake one.
+    pub(crate) async fn start_on(tasks: Tasks, outside: Outside) -> Self {
+        let many = NonZeroU32::new(10_000).unwrap();
+        let rates = Rates {
+            signups_per_hour: many,
+            sign_ins_per_minute: many,
+            calls_per_second: many,
+        };
+        Self::start_in(tasks, FakeProvisioner::eager(), outside, rates).await
+    }
+
+    async fn start_in(
+        tasks: Tasks,
+        provisioner: FakeProvisioner,
+        outside: Outside,
+        rates: Rates,
+    ) -> Self {
         service_kit::telemetry::install_tls_provider();
         let database = TestDatabase::create().await.unwrap();
         let s3 = TestS3::start().await.unwrap();
         let mail = tempfile::tempdir().unwrap();
         let clock = MockClock::default();
-        let tasks = Tasks::new();
-        let app = build(&database, &s3, &mail, &clock, &provisioner, &tasks, rates).await;
+        let app = build(&database, &s3, &mail, &clock, outside, &tasks, rates).await;
         app.state().blobs.ensure_bucket().await.unwrap();
         Self {
             router: app.http_router(),
@@ -138,7 +164,7 @@ impl Platform {
             &self.s3,
             &self.mail,
             &self.clock,
-            &self.provisioner,
+            Outside::of(&self.provisioner),
             &self.tasks,
             self.rates,
         )
@@ -326,12 +352,31 @@ pub(crate) fn request(
     }
 }
 
+/// What is around a control plane.
+pub(crate) struct Outside {
+    pub(crate) provisioner: Arc<dyn Provisioner>,
+    pub(crate) runtime_tokens: Arc<dyn RuntimeTokens>,
+}
+
+impl Outside {
+    fn of(provisioner: &FakeProvisioner) -> Self {
+        Self {
+            provisioner: Arc::new(provisioner.clone()),
+            runtime_tokens: Arc::new(SignedTokens(keys())),
+        }
+    }
+}
+
+fn keys() -> Keys {
+    Keys::new("0123456789abcdef0123456789abcdef".into()).unwrap()
+}
+
 async fn build(
     database: &TestDatabase,
     s3: &TestS3,
     mail: &TempDir,
     clock: &MockClock,
-    provisioner: &FakeProvisioner,
+    outside: Outside,
     tasks: &Tasks,
     rates: Rates,
 ) -> App {
@@ -345,13 +390,13 @@ async fn build(
         secret_access_key: TestS3::SECRET_ACCESS_KEY.into(),
     }
     .store();
-    let keys = Keys::new("0123456789abcdef0123456789abcdef".into()).unwrap();
+    let keys = keys();
     App::build(Parts {
         pool,
         blobs,
-        provisioner: Arc::new(provisioner.clone()),
+        provisioner: outside.provisioner,
         clock: Arc::new(clock.clone()),
-        runtime_tokens: Arc::new(SignedTokens(keys.clone())),
+        runtime_tokens: outside.runtime_tokens,
         keys,
         tasks: tasks.clone(),
         settings: settings(mail, rates),

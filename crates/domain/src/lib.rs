@@ -14,6 +14,7 @@ pub mod identifier;
 pub mod limits;
 pub mod name;
 pub mod plan;
+pub mod sleep;
 pub mod spelling;
 pub mod tenant;
 pub mod watch;

@@ -100,6 +100,7 @@ impl Supervisor {
             generation: desired.generation,
             steps: progress::Progress::new().steps(),
             ready_replicas: 0,
+            asleep: false,
             gone: false,
         });
         let tenant = Tenant::new(Arc::clone(&self.shared), desired_receiver, observed_sender);

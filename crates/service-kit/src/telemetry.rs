@@ -119,6 +119,24 @@ pub fn install_tls_provider() {
     }
 }
 
+/// The current trace as W3C `traceparent`, to be continued by somebody who is not called but finds it written down; `None` outside of
+/// any trace.
+pub fn trace_parent() -> Option<String> {
+    let mut headers = HeaderMap::new();
+    inject_trace(&mut headers);
+    let value = headers.get("traceparent")?.to_str().ok()?;
+    Some(value.to_owned())
+}
+
+/// Makes a trace that was written down (W3C `traceparent`) the parent of `span`; what is no trace changes nothing.
+pub fn continue_written_trace(span: &tracing::Span, parent: &str) {
+    if let Ok(value) = HeaderValue::try_from(parent) {
+        let mut headers = HeaderMap::new();
+        headers.insert("traceparent", value);
+        continue_trace(span, &headers);
+    }
+}
+
 /// Makes the caller's trace (W3C `traceparent`) the parent of `span`.
 pub fn continue_trace(span: &tracing::Span, headers: &HeaderMap) {
     let carrier: HashMap<String, String> = headers

@@ -22,8 +22,10 @@ pub enum ConditionType {
     RuntimeAvailable,
     /// Every desired module is loaded; reported by the control plane.
     ModulesLoaded,
-    /// The router knows the tenant's hosts; reported by the router.
+    /// The router knows the tenant's hosts; reported by the router. A tenant is not ready while it is false.
     Routed,
+    /// The control plane knows a tenant that it has not made; reported by the control plane.
+    Adopted,
 }
 
 impl ConditionType {
@@ -37,9 +39,6 @@ impl ConditionType {
         Self::RuntimeAvailable,
     ];
 
-    /// The ones that others report and that keep a tenant from being ready while they are false.
-    pub const OF_OTHERS: [Self; 2] = [Self::ModulesLoaded, Self::Routed];
-
     /// As it is written in the resource.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -51,6 +50,7 @@ impl ConditionType {
             Self::RuntimeAvailable => "RuntimeAvailable",
             Self::ModulesLoaded => "ModulesLoaded",
             Self::Routed => "Routed",
+            Self::Adopted => "Adopted",
         }
     }
 }

@@ -43,5 +43,8 @@ pub const LABEL_CANARY: &str = "gotrs.io/canary";
 /// W3C trace context of the request that last changed the spec; the operator continues it.
 pub const ANNOTATION_TRACE_PARENT: &str = "gotrs.io/traceparent";
 
+/// On a Tenant that was not made by the control plane: the account (id or proven address) to which it is to belong.
+pub const ANNOTATION_ACCOUNT: &str = "gotrs.io/account";
+
 /// Prefix of a tenant's namespace: `tenant-<slug>`.
 pub const NAMESPACE_PREFIX: &str = "tenant-";

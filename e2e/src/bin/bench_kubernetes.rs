@@ -410,8 +410,8 @@ impl Bench<'_> {
             .try_collect::<Vec<()>>();
         let editing = async {
             let mut ticks = tokio::time::interval(EDIT_EVERY);
-            let mut edits = Vec::with_capacity(EDITS);
-            for number in 0..EDITS {
+            let mut edits = Vec::with_capacity(EDITS.min(self.count));
+            for number in 0..EDITS.min(self.count) {
                 ticks.tick().await;
                 // A prime step: spread, and none twice before all had their turn.
                 let tenant = name(number * 389 % self.count);

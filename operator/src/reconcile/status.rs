@@ -424,31 +424,24 @@ fn work_conditions(
     let run = tenant.run;
     let mut observed = database_conditions(database);
     let runtime = runtime_condition(run, rollout);
-    let foreign = ConditionType::OF_OTHERS
-        .into_iter()
-        .filter_map(|kind| condition::find(all, kind))
-        .find(|found| found.status == ConditionStatus::False);
+    // That a module was refused is one module's error, and no reason to call the tenant unusable.
+    let unrouted = condition::find(all, ConditionType::Routed)
+        .filter(|found| found.status == ConditionStatus::False);
     let not_yet = observed
         .iter()
         .chain([&runtime])
         .find(|one| one.status != ConditionStatus::True);
-    let ready = match (not_yet, foreign) {
+    let ready = match (not_yet, unrouted) {
         (Some(one), _) => observe(
             ConditionType::Ready,
             ConditionStatus::False,
             one.reason,
             &one.message,
         ),
-        (None, Some(found)) if found.type_ == ConditionType::Routed.as_str() => observe(
-            ConditionType::Ready,
-            ConditionStatus::False,
-            "NotRouted",
-            &found.message,
-        ),
         (None, Some(found)) => observe(
             ConditionType::Ready,
             ConditionStatus::False,
-            "ModulesRefused",
+            "NotRouted",
             &found.message,
         ),
         (None, None) => observe(

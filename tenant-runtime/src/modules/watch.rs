@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::digest::Sha256Digest;
+use domain::sleep::SleepNotice;
 use domain::watch::{Acknowledgement, ModuleReference, WatchEvent};
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 use http::StatusCode;
@@ -179,6 +180,24 @@ impl ControlPlane {
             .bearer_auth(self.token.current().expose_secret())
             .timeout(CALL_TIMEOUT)
             .json(acknowledgement)
+            .send()
+            .await
+            .map_err(|source| WatchError::Call {
+                doing: DOING,
+                source,
+            })?;
+        successful(DOING, response).map(drop)
+    }
+
+    /// Says when this tenant must be awake.
+    pub async fn tell_next_due(&self, notice: SleepNotice) -> Result<(), WatchError> {
+        const DOING: &str = "telling when something is due";
+        let response = self
+            .client
+            .post(self.url("v1/runtime/sleep")?)
+            .bearer_auth(self.token.current().expose_secret())
+            .timeout(CALL_TIMEOUT)
+            .json(&notice)
             .send()
             .await
             .map_err(|source| WatchError::Call {

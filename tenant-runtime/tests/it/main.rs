@@ -8,6 +8,7 @@
 
 mod authz;
 mod csrf;
+mod due;
 mod events;
 mod harness;
 mod pages;

@@ -1,9 +1,12 @@
 //! `/v1/runtime`: what tenants' runtimes ask and say, each with its runtime token.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse, Response};
 use domain::id::TenantId;
+use domain::sleep::SleepNotice;
 use domain::watch::Acknowledgement;
 use http::request::Parts;
 use http::{StatusCode, header};
@@ -17,6 +20,9 @@ use crate::http::extract::bearer;
 use crate::service::modules::acknowledge::{self, Instance};
 use crate::service::modules::{feed::MAX_WATCHERS, watch, watch::HEARTBEAT};
 use crate::status::Intent;
+
+/// Longest wait for whoever puts tenants to sleep; shorter than a runtime waits for the answer.
+const TELL_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// A tenant's runtime.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +52,9 @@ impl FromRequestParts<AppState> for RuntimeCaller {
         let mut db = state.pool.acquire().await.map_err(DbError::from)?;
         // Tokens never expire, so the token of a tenant that is gone opens nothing.
         match tenant::find(&mut db, id).await? {
-            Some(tenant) if tenant.intent != Intent::Absent => Ok(Self { tenant: id }),
+            Some(tenant) if tenant.intent != Intent::Absent && !tenant.is_retained() => {
+                Ok(Self { tenant: id })
+            }
             Some(_) | None => Err(refuse()),
         }
     }
@@ -95,4 +103,25 @@ pub async fn acknowledge(
 ) -> Result<StatusCode, Problem> {
     acknowledge::acknowledge(&state, caller.tenant, acknowledgement).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /v1/runtime/sleep`: when the tenant must be awake again. Where nothing sleeps it is of no interest.
+pub async fn sleep(
+    State(state): State<AppState>,
+    caller: RuntimeCaller,
+    Json(notice): Json<SleepNotice>,
+) -> Result<StatusCode, Problem> {
+    let telling = state
+        .provisioner
+        .set_next_due(caller.tenant, notice.next_due_at);
+    let outcome = tokio::time::timeout(TELL_TIMEOUT, telling).await;
+    let problem = match outcome {
+        Ok(Ok(())) => return Ok(StatusCode::NO_CONTENT),
+        Ok(Err(error)) => service_kit::Chain(&error).to_string(),
+        Err(elapsed) => elapsed.to_string(),
+    };
+    tracing::warn!(tenant.id = %caller.tenant, error = problem, "when a tenant must be awake cannot be noted");
+    Err(Problem::unavailable(
+        "It cannot be noted now. Say it again in a moment.",
+    ))
 }

@@ -24,7 +24,7 @@ use crate::mail::local::LocalMail;
 use crate::service::api_keys::{ApiKey, Scope};
 use crate::service::modules::answer::VersionView;
 use crate::service::modules::live::{ModuleGenerations, ModuleStatus, ReplicaState, ReplicaStatus};
-use crate::service::tenants::TenantView;
+use crate::service::tenants::{ManagedBy, TenantView};
 
 static PAGES: LazyLock<Pages> = LazyLock::new(|| templates().unwrap());
 
@@ -107,6 +107,7 @@ fn tenant(phase: TenantPhase) -> TenantView {
         plan: domain::plan::Plan::Free,
         url: "http://acme.localhost:8080".to_owned(),
         hosts: vec!["acme.localhost".to_owned()],
+        managed_by: ManagedBy::Console,
         generation: 3,
         observed_generation: 2,
         ready_replicas: 1,

@@ -5,17 +5,20 @@ use std::time::Duration;
 use blob_store::store::MAX_LISTED;
 use blob_store::{BlobError, BlobKey};
 use chrono::{DateTime, Utc};
+use domain::diagnostic::Diagnostic;
 use domain::id::TenantId;
 use domain::tenant::{Condition, ConditionStatus, StepStatus, TenantPhase};
 use tokio::time::timeout;
 
-use super::Applied;
 use super::schedule::Outcome;
+use super::{Applied, adopt};
 use crate::app::AppState;
 use crate::db::tenant::{self, Tenant, Wanted};
 use crate::db::tenant_status::{self, ObservedRow};
 use crate::db::{self, DbError};
-use crate::provision::{Administrator, Desired, DesiredState, Observed, ProvisionError};
+use crate::provision::{
+    Administrator, Desired, DesiredState, ModuleReport, Observed, ProvisionError,
+};
 use crate::runtime_token;
 use crate::service::audit::{self, Deed, PLATFORM};
 use crate::service::modules::live;
@@ -23,9 +26,11 @@ use crate::service::tenants;
 use crate::status::{self, Finding, Intent, ModuleProgress, Status, Subject};
 
 /// The provisioner only records and reads, so it answers soon or not at all.
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often a tenant is looked at while something is being made of it, if nobody tells of a change.
 const POLL: Duration = Duration::from_secs(2);
+/// A net under the words of a resource that is on its way out.
+const LEAVING_PERIOD: Duration = Duration::from_secs(30);
 /// Timers are not exact over days; a tenant that waits out its grace period is looked at this often.
 const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
@@ -57,8 +62,16 @@ pub async fn reconcile(
 ) -> Result<Outcome, ReconcileError> {
     let Some(tenant) = load(state, id).await? else {
         applied.set(id, None);
-        return Ok(Outcome::Gone);
+        return adopt::consider(state, id).await;
     };
+    if tenant.resource.is_some() {
+        return if tenant.is_retained() {
+            applied.set(id, None);
+            adopt::consider(state, id).await
+        } else {
+            look_after_adopted(state, applied, &tenant).await
+        };
+    }
     let Some(desired_state) = tenant.intent.desired_state() else {
         return Ok(Outcome::Gone);
     };
@@ -83,6 +96,33 @@ pub async fn reconcile(
     }
     let status = write_status(state, &tenant, &observed).await?;
     Ok(next(&tenant, &status, state.clock.now()))
+}
+
+/// The same for a tenant whose resource others have made: that is followed, and told only what it does not say by itself.
+async fn look_after_adopted(
+    state: &AppState,
+    applied: &Applied,
+    tenant: &Tenant,
+) -> Result<Outcome, ReconcileError> {
+    let Some(tenant) = adopt::follow(state, tenant).await? else {
+        applied.set(tenant.id, None);
+        return Ok(Outcome::Gone);
+    };
+    if applied.get(tenant.id) != Some(tenant.generation) {
+        adopt::wish(state, &tenant).await?;
+        applied.set(tenant.id, Some(tenant.generation));
+    }
+    let Some(observed) = observe(state, tenant.id).await? else {
+        return Ok(Outcome::Again(POLL));
+    };
+    let status = write_status(state, &tenant, &observed).await?;
+    let is_leaving = tenant.resource.as_ref().is_some_and(|row| row.is_leaving);
+    Ok(if is_leaving || tenant.intent == Intent::Absent {
+        // The resource tells when it is gone; nothing else is waited for.
+        Outcome::Again(LEAVING_PERIOD)
+    } else {
+        next(&tenant, &status, state.clock.now())
+    })
 }
 
 /// The tenant's row; one whose grace period is over is wanted absent from now on.
@@ -145,7 +185,7 @@ async fn apply(
         generation: tenant.generation,
         slug: tenant.slug.clone(),
         plan: tenant.plan,
-        hosts: tenants::hosts(state, &tenant.slug),
+        hosts: tenants::hosts(state, tenant),
         state: desired_state,
         administrator: Administrator {
             email: account.email,
@@ -153,6 +193,7 @@ async fn apply(
             password_hash: account.password_hash,
         },
         runtime_token: runtime_token::issue(&state.keys, tenant.id),
+        trace_parent: tenant.trace_parent.clone(),
     };
     timeout(CALL_TIMEOUT, state.provisioner.apply(&desired))
         .await
@@ -170,7 +211,7 @@ async fn observe(state: &AppState, id: TenantId) -> Result<Option<Observed>, Rec
 }
 
 /// Removes the last of a tenant: its objects, then its row.
-async fn bury(state: &AppState, tenant: &Tenant) -> Result<(), ReconcileError> {
+pub(super) async fn bury(state: &AppState, tenant: &Tenant) -> Result<(), ReconcileError> {
     remove_objects(state, tenant.id)
         .await
         .map_err(ReconcileError::RemoveObjects)?;
@@ -219,11 +260,20 @@ async fn write_status(
     let steps = tenant_status::list_steps(&mut tx, current.id).await?;
     let conditions = tenant_status::list_conditions(&mut tx, current.id).await?;
     let generations = live::generations(&mut tx, current.id, now).await?;
+    let refused = tenant_status::list_refused_modules(&mut tx, current.id).await?;
     let modules = ModuleProgress {
         desired_generation: generations.desired_generation,
         loaded_generation: generations.loaded_generation,
-        refused: tenant_status::count_refused_modules(&mut tx, current.id).await?,
+        refused: u64::try_from(refused.len()).unwrap_or(u64::MAX),
     };
+    if let Some(resources) = state.provisioner.resources() {
+        let report = ModuleReport {
+            desired: modules.desired_generation,
+            loaded: modules.loaded_generation,
+            refused: refused.into_iter().map(in_one_line).collect(),
+        };
+        resources.report_modules(current.id, report);
+    }
     let before: Vec<Finding> = conditions.iter().map(finding).collect();
     let status = status_of(&current, observed, modules, &before);
     let row = observed_row(&current, &status);
@@ -254,10 +304,28 @@ async fn write_status(
     Ok(status)
 }
 
+/// A refused module and why: its first error and where that is.
+fn in_one_line((name, diagnostics): (String, Vec<Diagnostic>)) -> (String, String) {
+    let first = diagnostics
+        .iter()
+        .find(|finding| finding.is_error())
+        .or_else(|| diagnostics.first());
+    let why = match first {
+        Some(finding) if finding.line > 0 => format!(
+            "{} (line {}, column {})",
+            finding.message, finding.line, finding.column
+        ),
+        Some(finding) => finding.message.clone(),
+        None => "the server did not say why".to_owned(),
+    };
+    (name, why)
+}
+
 fn subject(tenant: &Tenant) -> Subject {
     Subject {
         intent: tenant.intent,
-        is_being_deleted: tenant.deletion.is_some(),
+        is_being_deleted: tenant.deletion.is_some()
+            || tenant.resource.as_ref().is_some_and(|row| row.is_leaving),
         was_active: tenant.activated_at.is_some(),
         generation: tenant.generation,
     }
@@ -313,7 +381,8 @@ fn next(tenant: &Tenant, status: &Status, now: DateTime<Utc>) -> Outcome {
     let is_current = status.observed_generation >= tenant.generation;
     let is_settled = match tenant.intent {
         Intent::Running => status.findings.iter().all(|finding| {
-            finding.status == ConditionStatus::True || finding.reason == status::MODULES_REFUSED
+            finding.status == ConditionStatus::True
+                || status::SETTLED_REASONS.contains(&finding.reason.as_str())
         }),
         Intent::Suspended => status.ready_replicas == 0,
         Intent::None | Intent::Absent => false,

@@ -84,6 +84,7 @@ impl Progress {
             generation,
             steps: self.steps(),
             ready_replicas: u32::from(matches!(known.server, Server::Ready(..))),
+            asleep: false,
             gone: state == DesiredState::Absent && known.dropped && known.files_removed,
         }
     }

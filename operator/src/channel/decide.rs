@@ -274,12 +274,9 @@ impl<'a> Round<'a> {
             }
             return Stage::Stopped;
         }
-        if self.channel.paused {
-            return if self.remaining().is_empty() {
-                self.stage()
-            } else {
-                Stage::Paused
-            };
+        // With nobody left to be moved a pause holds up nothing; the soak ends at its time.
+        if self.channel.paused && !self.remaining().is_empty() {
+            return Stage::Paused;
         }
         if self.needs_canaries() {
             self.move_canaries();

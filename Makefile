@@ -1,6 +1,6 @@
 # Two commands do everything: `make up` and `make test`. The logic is in scripts/ and `cargo xtask`.
 .DEFAULT_GOAL := help
-.PHONY: help up demo build test test-kubernetes lint bench fuzz clean prepare
+.PHONY: help up demo build test test-kubernetes lint bench bench-kubernetes fuzz clean prepare
 
 GOTRS := target/release/gotrs
 ARGS ?=
@@ -37,6 +37,13 @@ bench: prepare ## Measures, and writes docs/performance.md
 	@cargo build --release --locked -p gotrs
 	@cargo run --release --locked -p e2e --bin bench
 	@cargo xtask bench-sandbox
+
+bench-kubernetes: prepare ## Measures the operator with 1 000 tenants, and writes its part of docs/performance.md (some 30 minutes)
+	@scripts/bootstrap test
+	@e2e/kubernetes/build
+	@cargo build --release --locked -p operator
+	@cargo xtask with-postgres -- cargo run --release --locked -p e2e --bin bench_kubernetes
+	@cargo bench --locked -p control-plane --bench routes
 
 fuzz: ## Fuzzes parser, protocol, SQL gate and sanitiser (FUZZ_SECONDS=600 each)
 	@scripts/bootstrap test

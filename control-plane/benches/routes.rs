@@ -1,5 +1,5 @@
-//! The router's table with ten thousand tenants: `cargo bench -p control-plane --bench routes`. Beside it what is plainer: one HashMap
-//! that is made anew for each change (as the router did before), and one behind a RwLock that is changed in place.
+//! The router's table with ten thousand tenants: `cargo bench -p control-plane --bench routes`. Beside it what is plainer: one `HashMap`
+//! that is made anew for each change (as the router did before), and one behind a `RwLock` that is changed in place.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, RwLock};

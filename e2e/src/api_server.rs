@@ -1,9 +1,10 @@
-//! A Kubernetes API without machines: a real etcd and a real kube-apiserver on loopback ports of their own, and where asked for the
-//! controller that ends namespaces.
+//! A Kubernetes API without machines: a real etcd and a real kube-apiserver on loopback ports of their own.
 //!
 //! What is true here is what is stored: admission, validation, server-side apply, watches and CEL rules are those of a cluster.
-//! Nothing runs: there is no kubelet, no scheduler and no controller of Deployments, so no pod ever exists. What these would
-//! report is faked by [`ApiServer::fake_pods`], which writes the status of each Deployment as if all of its pods were ready.
+//! Nothing runs: there is no kubelet, no scheduler and no controller, so no pod ever exists. What these would do is faked:
+//! [`ApiServer::fake_pods`] writes the status of each Deployment as if all of its pods were ready, and
+//! [`ApiServer::fake_ends_of_namespaces`] empties and releases a namespace that is being deleted (the real controller waits five
+//! seconds before each).
 //! It shares nothing with the one cluster of `e2e/kubernetes/cluster`; any number of these may run beside it.
 
 use std::net::{Ipv4Addr, TcpListener};
@@ -31,15 +32,25 @@ const OPERATOR_USER: &str = "system:serviceaccount:gotrs-system:gotrs-operator";
 /// Where the operator of these tests lives: its Lease is there.
 pub const PLATFORM: &str = "gotrs-system";
 const MERGE: &str = "application/merge-patch+json";
-/// Deployments whose status is written at once.
+/// Objects about which is faked at once.
 const FAKED_AT_ONCE: usize = 8;
+/// What the operator makes in a namespace.
+const EMPTIED: [(&str, &str); 8] = [
+    ("/apis/apps/v1", "deployments"),
+    ("/apis/autoscaling/v2", "horizontalpodautoscalers"),
+    ("/apis/policy/v1", "poddisruptionbudgets"),
+    ("/apis/networking.k8s.io/v1", "networkpolicies"),
+    ("/api/v1", "secrets"),
+    ("/api/v1", "serviceaccounts"),
+    ("/api/v1", "resourcequotas"),
+    ("/api/v1", "limitranges"),
+];
 
 /// Whether and where the servers are installed.
 #[derive(Debug, Clone)]
 pub struct Programs {
     etcd: PathBuf,
     api_server: PathBuf,
-    controller_manager: PathBuf,
 }
 
 impl Programs {
@@ -53,7 +64,7 @@ impl Programs {
                     variable("GOTRS_REQUIRE_CLUSTER").as_deref() != Some("1"),
                     "{missing:#}"
                 );
-                say(&format!("skipped: {test}: {missing:#}"));
+                say(&format!("\nskipped {test}: {missing:#}"));
                 Ok(None)
             }
         }
@@ -99,7 +110,6 @@ impl Programs {
         Ok(Self {
             etcd,
             api_server: of_kubernetes("kube-apiserver")?,
-            controller_manager: of_kubernetes("kube-controller-manager")?,
         })
     }
 }
@@ -132,8 +142,7 @@ pub struct ApiServer {
 }
 
 impl ApiServer {
-    /// Starts etcd, the API server and the controller of namespaces, waits until they answer, and installs the definition of
-    /// Tenants.
+    /// Starts both, waits until they answer, and installs the definitions of our resources.
     pub async fn start(programs: &Programs) -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("gotrs-api-").tempdir()?;
         certificates(folder.path()).await?;
@@ -207,20 +216,6 @@ impl ApiServer {
         let api = server.launch("kube-apiserver", api)?;
         server.processes = vec![api, etcd];
         server.wait_until_ready().await?;
-        let mut controllers = Command::new(&programs.controller_manager);
-        controllers
-            .arg("--controllers=namespace-controller")
-            .arg(file_flag(
-                "--kubeconfig",
-                &server.path("administrator.kubeconfig"),
-            ))
-            .args([
-                "--leader-elect=false",
-                "--bind-address=127.0.0.1",
-                "--secure-port=0",
-            ]);
-        let controllers = server.launch("kube-controller-manager", controllers)?;
-        server.processes.insert(0, controllers);
         server.furnish().await?;
         Ok(server)
     }
@@ -466,6 +461,39 @@ impl ApiServer {
         }
     }
 
+    /// Ends namespaces that are being deleted, with all of the operator's objects in them; until it is dropped.
+    pub async fn fake_ends_of_namespaces(&self) -> anyhow::Result<()> {
+        let (due, mut todo) = mpsc::unbounded_channel();
+        let watching = self.watch("/api/v1/namespaces", |event, namespace| {
+            let is_ending = namespace["metadata"]["deletionTimestamp"].is_string();
+            if is_ending && event != "DELETED" {
+                due.send(text(&namespace["metadata"]["name"]).to_owned())
+                    .ok();
+            }
+        });
+        let todo = futures_util::stream::poll_fn(move |context| todo.poll_recv(context));
+        let ending = todo.for_each_concurrent(FAKED_AT_ONCE, |namespace| async move {
+            for collection in EMPTIED {
+                let (group, resource) = collection;
+                let path = format!("{group}/namespaces/{namespace}/{resource}");
+                self.delete(&path).await.ok();
+            }
+            let path = format!("/api/v1/namespaces/{namespace}");
+            // Gone meanwhile: two events speak of the same end.
+            if let Ok(Some(mut object)) = self.get(&path).await {
+                object["spec"]["finalizers"] = json!([]);
+                let path = format!("{path}/finalize");
+                self.change(Method::PUT, &path, "application/json", Some(&object))
+                    .await
+                    .ok();
+            }
+        });
+        tokio::select! {
+            ended = watching => ended,
+            () = ending => bail!("no namespace is ended any more"),
+        }
+    }
+
     /// Requests of the operator so far, by verb; watches count when they end.
     pub fn requests_of_the_operator(&self) -> anyhow::Result<Requests> {
         let text =
@@ -536,10 +564,6 @@ fn is_contained(part: &Value, whole: &Value) -> bool {
         .into_iter()
         .flatten()
         .all(|(key, value)| whole[key] == *value || (value == 0 && whole[key].is_null()))
-}
-
-fn file_flag(flag: &str, path: &Path) -> String {
-    format!("{flag}={}", path.display())
 }
 
 fn free_ports<const COUNT: usize>() -> anyhow::Result<[u16; COUNT]> {

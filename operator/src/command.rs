@@ -30,7 +30,7 @@ pub struct Cli {
 pub enum Command {
     /// Reconcile Tenants until told to stop
     #[command(after_long_help = run_help())]
-    Run(RunConfig),
+    Run(Box<RunConfig>),
     /// Print the definitions of the resources for tenants and for channels (YAML)
     Crd,
     /// Write an archive about one tenant for a bug report; it holds no secrets
@@ -50,7 +50,7 @@ fn run_help() -> String {
 /// Does what the command line says.
 pub async fn execute(cli: Cli, guard: &TelemetryGuard) -> anyhow::Result<ExitCode> {
     match cli.command {
-        Command::Run(config) => crate::run::run(config, guard).await,
+        Command::Run(config) => crate::run::run(*config, guard).await,
         Command::Crd => {
             for definition in [manifest::tenants(), manifest::runtime_channels()] {
                 let text = serde_yaml::to_string(&definition).context("writing the definition")?;

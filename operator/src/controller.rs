@@ -168,10 +168,13 @@ fn news<K: Resource, T>(
 ) -> Vec<Result<PartialObjectMeta<T>, watcher::Error>> {
     let touched = |object: &K| vec![Ok(object.meta().clone().into_response_partial())];
     match event {
-        Ok(Event::Apply(object) | Event::InitApply(object)) => match is_news(&object) {
-            true => touched(&object),
-            false => Vec::new(),
-        },
+        Ok(Event::Apply(object) | Event::InitApply(object)) => {
+            if is_news(&object) {
+                touched(&object)
+            } else {
+                Vec::new()
+            }
+        }
         Ok(Event::Delete(object)) => {
             seen.gone(kind, object.meta());
             touched(&object)

@@ -59,6 +59,10 @@ fn somebody_waits(tenant: &Tenant, now: DateTime<Utc>) -> bool {
     if retry.is_some() && retry == status.failed_version.as_ref() {
         return true;
     }
+    let export = wish(names::ANNOTATION_EXPORT);
+    if export.is_some() && export != status.last_export.as_ref().map(|last| &last.id) {
+        return true;
+    }
     let ready = condition::find(&status.conditions, ConditionType::Ready);
     let is_asleep = ready.is_some_and(|ready| ready.reason == "Asleep");
     if is_asleep
@@ -179,6 +183,16 @@ mod tests {
                 tenant["status"]["failedVersion"] = json!("2.0.0");
             },
             User,
+        );
+        let export = "0198c0de-0000-7000-8000-000000000001";
+        check(annotate("gotrs.io/export", export), User);
+        check(
+            |tenant| {
+                annotate("gotrs.io/export", export)(tenant);
+                // Making it takes its time; the wish is known.
+                tenant["status"]["lastExport"] = json!({"id": export, "state": "Running"});
+            },
+            Background,
         );
         check(
             |tenant| tenant["status"]["phase"] = json!("Provisioning"),

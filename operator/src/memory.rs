@@ -112,7 +112,7 @@ impl Memory {
     /// The database was brought in line.
     pub fn keep_database(&self, uid: &str, state: DatabaseState) {
         self.with(uid, |remembered| {
-            remembered.database = Some(Box::new(state))
+            remembered.database = Some(Box::new(state));
         });
     }
 

@@ -411,7 +411,7 @@ mod tests {
         assert_eq!(seen.has_told("Deployment"), []);
         assert!(seen.is_in_place(&key, 7));
         seen.begins("Deployment");
-        assert_eq!(seen.has_told("Deployment"), [key.clone()]);
+        assert_eq!(seen.has_told("Deployment"), std::slice::from_ref(&key));
         assert!(!seen.exists(&key));
         seen.saw("Deployment", &first);
         assert!(!seen.is_in_place(&key, 7), "made again by somebody else");

@@ -116,7 +116,8 @@ fn part_of(host: &str) -> usize {
         hash = (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
     }
     // The low bits of the last letters alone are alike in all hosts of one domain.
-    usize::from((hash >> 24) as u8 ^ hash as u8)
+    let [first, .., last] = hash.to_be_bytes();
+    usize::from(first ^ last)
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ async fn the_operator_may_be_killed_after_every_call() -> anyhow::Result<()> {
     };
     tokio::select! {
         ended = api.fake_pods(|_| ()) => ended?,
+        ended = api.fake_ends_of_namespaces() => ended?,
         done = world.lives() => done?,
     }
     api.stop().await?;

@@ -274,22 +274,20 @@ impl<'a> Round<'a> {
             }
             return Stage::Stopped;
         }
-        if self.channel.paused {
-            return if self.remaining().is_empty() {
-                self.stage()
-            } else {
-                Stage::Paused
-            };
+        // With nobody left to be moved a pause holds up nothing; the soak ends at its time.
+        if self.channel.paused && !self.remaining().is_empty() {
+            return Stage::Paused;
         }
         if self.needs_canaries() {
             self.move_canaries();
         }
         if !self.needs_canaries() {
+            let mut slots = self.slots();
             for index in self.remaining() {
-                if self.slots() == 0 {
+                if slots == 0 {
                     break;
                 }
-                self.move_on(index);
+                slots -= self.move_on(index).unwrap_or_default();
             }
         }
         let is_done = self.remaining().iter().all(|index| !self.is_open(*index))
@@ -378,17 +376,18 @@ impl<'a> Round<'a> {
         self.channel.max_unavailable.saturating_sub(moving.count())
     }
 
-    /// Outside of its window it stays, and who is on a way already goes it to its end.
-    fn move_on(&mut self, index: usize) {
+    /// Outside of its window it stays, and who is on a way already goes it to its end. Answers how many slots it takes, if it moves.
+    fn move_on(&mut self, index: usize) -> Option<usize> {
         let seat = &self.seats[index];
         if seat.progress.is_moving() || !self.is_open(index) {
-            return;
+            return None;
         }
         let cause = Cause::Upgrade {
             from: seat.assignment.version.clone(),
             was_ready: seat.member.health.is_ready,
         };
         self.give(index, self.channel.target.clone(), cause);
+        Some(usize::from(self.seats[index].progress.is_moving()))
     }
 
     fn move_canaries(&mut self) {
@@ -409,15 +408,19 @@ impl<'a> Round<'a> {
                 member.health.is_ready && !member.is_idle
             })
             .collect();
-        let goal = share(self.seats.len(), self.channel.canary_percent)
-            .min(self.proving() + can_prove.len());
+        let (mut proving, mut slots) = (self.proving(), self.slots());
+        let goal =
+            share(self.seats.len(), self.channel.canary_percent).min(proving + can_prove.len());
         for index in can_prove {
-            if self.proving() >= goal || self.slots() == 0 {
+            if proving >= goal || slots == 0 {
                 break;
             }
-            self.move_on(index);
+            if let Some(taken) = self.move_on(index) {
+                proving += 1;
+                slots -= taken;
+            }
         }
-        let all_good = self.proving() >= goal
+        let all_good = proving >= goal
             && !self
                 .seats
                 .iter()

@@ -192,6 +192,18 @@ fn a_good_version_reaches_the_canaries_then_after_the_soak_all_others() {
 }
 
 #[test]
+fn a_pause_with_nobody_left_to_be_moved_does_not_keep_the_soak_from_its_end() {
+    let mut platform = Platform::with(1);
+    platform.roll_out("2.0.0");
+    platform.obey_all();
+    assert_eq!(platform.decide().stage, Stage::Soaking);
+    platform.channel.paused = true;
+    platform.wait(30);
+    let end = platform.decide();
+    assert_eq!((end.stage, end.wake_at), (Stage::Complete, None));
+}
+
+#[test]
 fn a_version_that_does_not_get_ready_ends_with_its_canary() {
     let mut platform = Platform::with(20);
     platform.channel.canary_percent = 5;

@@ -6,12 +6,11 @@ use std::time::Duration;
 use blob_store::BlobKey;
 use domain::id::{ExportId, TenantId};
 use kube::ResourceExt as _;
-use kube::runtime::controller::Action;
 use tenant_crd::names;
 use tenant_crd::v1::{ExportState, ExportStatus, Tenant};
 
 use super::status::{Facts, Transition};
-use super::{Context, ReconcileError, write};
+use super::{Action, Context, ReconcileError, write};
 use crate::exports::Progress;
 use crate::store::TenantStore;
 

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::*;
 
 const ACME: &str = "0198c0de-0000-7000-8000-00000000002a";
@@ -191,4 +193,51 @@ fn that_it_is_routed_is_written_once() {
     fresh.spec.id = None;
     let patch = routed_patch(&fresh, None, now).unwrap();
     assert_eq!(patch["status"]["conditions"][0]["status"], json!("False"));
+}
+
+proptest::proptest! {
+    /// Whatever is told in whatever order: the routes are those of somebody who is told everything at once.
+    #[test]
+    fn following_changes_ends_where_beginning_anew_does(
+        steps in proptest::collection::vec((0_usize..4, 0_usize..4, 0_usize..8), 1..60)
+    ) {
+        let (mut tenants, mut pods) = (BTreeMap::new(), BTreeMap::new());
+        let mut routes = Routes::new("example.com");
+        let slugs = ["acme", "evil", "late", "none"];
+        for (what, who, how) in steps {
+            let slug = slugs[who];
+            let id = format!("0198c0de-0000-7000-8000-00000000002{who}");
+            let namespace = format!("tenant-{slug}");
+            match what {
+                0 => {
+                    tenants.remove(slug);
+                }
+                1 => {
+                    // Four share two hosts, at two ages.
+                    let hosts = json!({"spec": {"suspended": how % 4 == 3, "hosts": [
+                        format!("help-{}.example", how % 2), format!("HELP-{}.example", how / 4), "www.example.com",
+                    ]}});
+                    let made = format!("2026-01-0{}T00:00:00Z", 1 + how / 4);
+                    tenants.insert(slug.to_owned(), tenant(slug, &id, &made, &hosts));
+                }
+                2 => {
+                    pods.remove(&(namespace.clone(), format!("runtime-10.0.{who}.{how}")));
+                }
+                _ => {
+                    let ip = format!("10.0.{who}.{how}");
+                    let ready = if how == 7 { "False" } else { "True" };
+                    pods.insert((namespace.clone(), format!("runtime-{ip}")), pod(&namespace, slug, &id, &ip, ready));
+                }
+            }
+            // As the watches do: also of what has not changed.
+            for number in 0..8 {
+                let name = format!("runtime-10.0.{who}.{number}");
+                let found = pods.get(&(namespace.clone(), name.clone()));
+                proptest::prop_assert_eq!(routes.pod(&namespace, &name, found), Some(slug));
+            }
+            routes.tenant(slug, tenants.get(slug));
+            let anew = Routes::of(tenants.values(), pods.values(), "example.com");
+            proptest::prop_assert_eq!(routes.table(), anew.table());
+        }
+    }
 }

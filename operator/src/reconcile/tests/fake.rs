@@ -695,7 +695,7 @@ impl TenantStore for Store {
     ) -> Result<u64, StoreError> {
         let mut exists = false;
         self.step("export", |database| {
-            exists = database.schemas.contains(&tenant)
+            exists = database.schemas.contains(&tenant);
         })?;
         if exists {
             Ok(42)

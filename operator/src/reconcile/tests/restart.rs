@@ -88,7 +88,7 @@ async fn what_was_deleted_or_edited_while_nobody_was_there_comes_back() {
     // Nobody tells what is in a Secret: that it is another version is enough.
     let cluster = at_rest(spec).await;
     cluster.edit(SECRET, |secret| {
-        secret["data"]["database-url"] = json!("eA==")
+        secret["data"]["database-url"] = json!("eA==");
     });
     let next = cluster.restarted();
     next.reconcile().await.unwrap();

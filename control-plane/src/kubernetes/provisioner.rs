@@ -200,14 +200,19 @@ impl Provisioner for KubeProvisioner {
             // Not there any more, so it does not sleep either.
             return Ok(());
         };
-        let Some(patch) = next_due_patch(&known, due) else {
+        // Our copy may lack what was written a moment ago, and then a wish to take it back would seem to be met.
+        let name = known.name_any();
+        let current = self.tenants.get_opt(&name).await.map_err(told)?;
+        let Some(patch) = current
+            .filter(|current| current.metadata.uid == known.metadata.uid)
+            .and_then(|current| next_due_patch(&current, due))
+        else {
             return Ok(());
         };
         let params = PatchParams {
             field_manager: Some(MANAGER.to_owned()),
             ..PatchParams::default()
         };
-        let name = known.name_any();
         let patch = Patch::Merge(patch);
         let writing = self.tenants.patch_metadata(&name, &params, &patch);
         absent_is_fine(writing.await).map_err(told)

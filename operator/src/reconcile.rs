@@ -19,7 +19,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use domain::clock::Clock;
-use http::{HeaderMap, HeaderValue};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::{ListParams, Patch, PatchParams};
@@ -29,6 +28,7 @@ use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::json;
 use service_kit::{Tasks, telemetry};
+use tenant_crd::condition::{self, ConditionStatus, ConditionType};
 use tenant_crd::names;
 use tenant_crd::v1::Tenant;
 use tokio::sync::Notify;
@@ -231,15 +231,16 @@ pub fn after_error(object: &Guarded, error: &ReconcileError, ctx: &Context) -> A
     Action::requeue(pause)
 }
 
+/// The trace of the request that changed the spec, for as long as what it asked for is not done. What is looked at afterwards has
+/// nothing to do with it.
 fn continue_trace(span: &tracing::Span, tenant: &Tenant) {
-    let parent = tenant
-        .annotations()
-        .get(names::ANNOTATION_TRACE_PARENT)
-        .and_then(|text| HeaderValue::from_str(text).ok());
-    if let Some(parent) = parent {
-        let mut headers = HeaderMap::new();
-        headers.insert("traceparent", parent);
-        telemetry::continue_trace(span, &headers);
+    let is_done = tenant.status.as_ref().is_some_and(|status| {
+        status.observed_generation == tenant.metadata.generation
+            && condition::find(&status.conditions, ConditionType::Ready)
+                .is_some_and(|ready| ready.status == ConditionStatus::True)
+    });
+    if !is_done && let Some(parent) = tenant.annotations().get(names::ANNOTATION_TRACE_PARENT) {
+        telemetry::continue_written_trace(span, parent);
     }
 }
 

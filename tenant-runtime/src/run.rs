@@ -8,6 +8,7 @@ use domain::clock::SystemClock;
 use service_kit::internal::{self, Readiness};
 use service_kit::telemetry::{self, TelemetryGuard};
 use service_kit::{Tasks, http};
+use tracing::Instrument as _;
 
 use crate::app::{App, Databases, Tenant, lambda_pool, runtime_pool};
 use crate::config::RuntimeConfig;
@@ -23,6 +24,7 @@ pub const WORKER_THREADS: usize = 2;
 pub async fn run(config: RuntimeConfig, guard: &TelemetryGuard) -> anyhow::Result<ExitCode> {
     // Also when another program's main called us; a second time it does nothing.
     telemetry::install_tls_provider();
+    let start = start_span(&config);
     let secrets = config.secrets()?;
     let listener = http::bind(config.listen).await?;
     let internal_listener = http::bind(config.internal_listen).await?;
@@ -56,7 +58,7 @@ pub async fn run(config: RuntimeConfig, guard: &TelemetryGuard) -> anyhow::Resul
         &tasks,
         "internal server",
         internal_listener,
-        internal::router(readiness, Some(guard.metrics.clone())),
+        internal::router(readiness.clone(), Some(guard.metrics.clone())),
     );
     http::serve(
         &tasks,
@@ -75,6 +77,14 @@ pub async fn run(config: RuntimeConfig, guard: &TelemetryGuard) -> anyhow::Resul
         internal = %addresses.internal,
         "serving"
     );
+    let stopping = tasks.stopping();
+    let started = async move {
+        tokio::select! {
+            () = readiness.ready() => {}
+            () = stopping.cancelled() => {}
+        }
+    };
+    tasks.spawn("start", started.instrument(start));
     tasks.spawn_service("database watch", database::watch(Arc::clone(&app)));
     let control_plane = ControlPlane::new(config.control_plane_url, secrets.runtime_token)
         .context("preparing to follow the control plane")?;
@@ -90,4 +100,18 @@ pub async fn run(config: RuntimeConfig, guard: &TelemetryGuard) -> anyhow::Resul
     );
     tasks.spawn_service("module sync", sync.run());
     tasks.run_until_stopped().await
+}
+
+/// From the beginning until the first request may come; a part of the trace of whoever wanted this runtime.
+fn start_span(config: &RuntimeConfig) -> tracing::Span {
+    let span = tracing::info_span!("start", tenant.slug = %config.tenant_slug);
+    // A start without its trace is a start all the same.
+    let written = config
+        .trace_parent_file
+        .as_ref()
+        .and_then(|path| std::fs::read_to_string(path).ok());
+    if let Some(parent) = written {
+        telemetry::continue_written_trace(&span, parent.trim());
+    }
+    span
 }

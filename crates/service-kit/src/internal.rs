@@ -10,6 +10,7 @@ use axum::routing::get;
 use http::StatusCode;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde::Serialize;
+use tokio::sync::Notify;
 
 /// Whether one part of the process is ready.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,7 +32,13 @@ pub enum PartState {
 
 /// The parts of a process and their states; ready when every part is ready or stale. Clones are the same board.
 #[derive(Debug, Clone, Default)]
-pub struct Readiness(Arc<RwLock<BTreeMap<&'static str, PartState>>>);
+pub struct Readiness(Arc<Board>);
+
+#[derive(Debug, Default)]
+struct Board {
+    parts: RwLock<BTreeMap<&'static str, PartState>>,
+    changed: Notify,
+}
 
 impl Readiness {
     /// A board whose `parts` are not ready yet.
@@ -51,14 +58,17 @@ impl Readiness {
     /// Sets the state of one part.
     pub fn set(&self, part: &'static str, state: PartState) {
         self.0
+            .parts
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(part, state);
+        self.0.changed.notify_waiters();
     }
 
     /// All parts.
     pub fn parts(&self) -> BTreeMap<&'static str, PartState> {
         self.0
+            .parts
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
@@ -70,6 +80,19 @@ impl Readiness {
             .parts()
             .values()
             .any(|state| matches!(state, PartState::NotReady { .. }))
+    }
+
+    /// Waits until requests should be sent here; for as long as that takes.
+    pub async fn ready(&self) {
+        loop {
+            // Before the look: what changes after it is heard of.
+            let mut changed = std::pin::pin!(self.0.changed.notified());
+            changed.as_mut().enable();
+            if self.is_ready() {
+                return;
+            }
+            changed.await;
+        }
     }
 }
 
@@ -133,5 +156,17 @@ mod tests {
             },
         );
         assert!(readiness.is_ready());
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_a_process_hears_when_its_last_part_is_ready() {
+        let readiness = Readiness::waiting_for(&["database", "modules"]);
+        let mut waiting = Box::pin(readiness.ready());
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        readiness.set("database", PartState::Ready);
+        assert!(futures_util::poll!(&mut waiting).is_pending());
+        readiness.set("modules", PartState::Ready);
+        waiting.await;
+        readiness.ready().await;
     }
 }

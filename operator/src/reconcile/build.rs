@@ -18,7 +18,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference}
 use tenant_crd::names;
 
 use crate::config::ClusterConfig;
-use crate::reconcile::secrets::{RuntimeSecrets, Seal};
+use crate::reconcile::secrets::{RuntimeSecrets, Seal, TRACE_PARENT};
 use crate::reconcile::validate::ValidatedTenant;
 
 /// Name of everything that belongs to the runtimes.
@@ -86,7 +86,11 @@ pub fn runtime_secret(tenant: &ValidatedTenant, secrets: &RuntimeSecrets) -> Sec
     Secret {
         metadata,
         type_: Some("Opaque".to_owned()),
-        data: Some(bytes(secrets.entries())),
+        data: Some(bytes(secrets.entries().into_iter().chain([(
+            TRACE_PARENT,
+            // Empty rather than absent: a pod whose volume lacks a file does not start.
+            tenant.trace_parent.clone().unwrap_or_default(),
+        )]))),
         ..Secret::default()
     }
 }

@@ -13,6 +13,9 @@ use tenant_database::{Credentials, StoredCredentials};
 pub const DATABASE_URL: &str = "database-url";
 /// Entry with the URL of the lambda role.
 pub const LAMBDA_DATABASE_URL: &str = "lambda-database-url";
+/// Entry with the trace that a starting runtime continues. No secret, and it is there for the same reason as the others: a change
+/// of it restarts nothing.
+pub const TRACE_PARENT: &str = "trace-parent";
 const RUNTIME_PASSWORD: &str = "runtime-password";
 const LAMBDA_PASSWORD: &str = "lambda-password";
 

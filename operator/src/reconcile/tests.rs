@@ -343,6 +343,27 @@ async fn new_passwords_are_made_once_for_each_wish() {
 }
 
 #[tokio::test]
+async fn the_trace_of_a_request_is_where_a_starting_runtime_finds_it_and_restarts_nothing() {
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let cluster = Cluster::with(json!({}));
+    cluster.settle().await;
+    let written = |cluster: &Cluster| entry(&cluster.object(SECRET).unwrap(), "trace-parent");
+    let template =
+        |cluster: &Cluster| cluster.object(DEPLOYMENT).unwrap()["spec"]["template"].clone();
+    let (passwords, before) = (cluster.database().passwords, template(&cluster));
+    assert_eq!(written(&cluster), "");
+    for (annotation, expected) in [(trace, trace), ("somebody's <own> words", "")] {
+        cluster.edit(TENANT, |tenant| {
+            tenant["metadata"]["annotations"] = json!({"gotrs.io/traceparent": annotation});
+        });
+        cluster.settle().await;
+        assert_eq!(written(&cluster), expected);
+        assert_eq!(template(&cluster), before);
+        assert_eq!(cluster.database().passwords, passwords);
+    }
+}
+
+#[tokio::test]
 async fn deleting_with_retain_stops_locks_and_keeps() {
     let cluster = Cluster::with(json!({}));
     cluster.settle().await;

@@ -45,6 +45,8 @@ pub struct ValidatedTenant {
     pub administrator: Option<ValidatedAdministrator>,
     /// The wish for new passwords, whatever it says.
     pub rotation: Option<String>,
+    /// The trace of the request that last changed the spec, for runtimes that start (W3C `traceparent`).
+    pub trace_parent: Option<String>,
     /// When time alone changes what should be.
     pub look_again: Option<DateTime<Utc>>,
 }
@@ -343,11 +345,26 @@ pub fn validate(
                 rotation: annotations
                     .and_then(|all| all.get(names::ANNOTATION_ROTATE_CREDENTIALS))
                     .cloned(),
+                trace_parent: annotations
+                    .and_then(|all| all.get(names::ANNOTATION_TRACE_PARENT))
+                    .filter(|text| is_trace_parent(text))
+                    .cloned(),
                 look_again,
             })
         }
         _ => Err(faults),
     }
+}
+
+/// Version, trace, span and flags, each in lower-case hexadecimal digits (W3C Trace Context, `traceparent`). Anybody may write an
+/// annotation; anything else does not get into a tenant's Secret.
+fn is_trace_parent(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('-').collect();
+    parts.iter().map(|part| part.len()).eq([2, 32, 16, 2])
+        && parts
+            .iter()
+            .flat_map(|part| part.bytes())
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 /// A version of its own; else what the channel gave, whether or not the channel still exists; else what it runs, until the channel

@@ -18,7 +18,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{ANNOTATION_SEAL, INTERNAL_PORT, PORT, RUNTIME, labels, metadata, selector};
 use crate::config::ClusterConfig;
-use crate::reconcile::secrets::{DATABASE_URL, LAMBDA_DATABASE_URL, Seal};
+use crate::reconcile::secrets::{DATABASE_URL, LAMBDA_DATABASE_URL, Seal, TRACE_PARENT};
 use crate::reconcile::validate::{Cpu, Memory, Run, ValidatedTenant};
 
 /// The user `nonroot` of distroless images.
@@ -204,6 +204,10 @@ fn environment(tenant: &ValidatedTenant, cluster: &ClusterConfig) -> Vec<EnvVar>
             "GOTRS_LAMBDA_DATABASE_URL_FILE",
             format!("{SECRETS}/{LAMBDA_DATABASE_URL}"),
         ),
+        (
+            "GOTRS_TRACE_PARENT_FILE",
+            format!("{SECRETS}/{TRACE_PARENT}"),
+        ),
         ("GOTRS_RUNTIME_TOKEN_FILE", format!("{TOKEN}/token")),
         ("GOTRS_DATA_DIR", DATA.to_owned()),
         ("GOTRS_LOG", cluster.log.clone()),
@@ -286,7 +290,7 @@ fn volumes(cluster: &ClusterConfig) -> Vec<Volume> {
                 default_mode: Some(MODE),
                 // The passwords by themselves are the operator's business.
                 items: Some(
-                    [DATABASE_URL, LAMBDA_DATABASE_URL]
+                    [DATABASE_URL, LAMBDA_DATABASE_URL, TRACE_PARENT]
                         .map(|key| KeyToPath {
                             key: key.to_owned(),
                             path: key.to_owned(),

@@ -7,6 +7,8 @@ use crate::reconcile::validate::{Cpu, ImageTag, Memory, Run, RuntimeResources};
 use domain::plan::Plan;
 use tenant_database::Credentials;
 
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
 fn cluster() -> ClusterConfig {
     serde_json::from_str(EXAMPLE).unwrap()
 }
@@ -27,6 +29,7 @@ fn tenant(plan: Plan, run: Run) -> ValidatedTenant {
         resources: RuntimeResources::of(plan),
         administrator: None,
         rotation: None,
+        trace_parent: Some(TRACE.to_owned()),
         look_again: None,
     }
 }
@@ -148,6 +151,8 @@ fn secrets_are_in_secrets_only() {
     for secret in ["postgres://", "one@", "two@"] {
         assert!(!text.contains(secret), "{secret}");
     }
+    // In the template it would restart the runtimes with each request.
+    assert!(!text.contains(TRACE));
     let mut tenant = tenant(Plan::Free, Run::Fixed(1));
     tenant.rotation = Some("2026-01".to_owned());
     insta::assert_yaml_snapshot!([

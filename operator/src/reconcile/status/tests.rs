@@ -25,6 +25,7 @@ fn tenant(run: Run) -> ValidatedTenant {
         resources: RuntimeResources::of(Plan::Team),
         administrator: None,
         rotation: None,
+        trace_parent: None,
         look_again: None,
     }
 }

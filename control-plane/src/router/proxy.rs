@@ -229,8 +229,8 @@ impl Proxy {
         Ok(response.map(|body| hold_while_streaming(body, permit)))
     }
 
-    /// Wakes a tenant that sleeps and waits until it is there, or for as long as a request is held; says how long it waited.
-    /// The places of a lane bound how many wait.
+    /// Wakes a tenant that sleeps and waits until it is there, or for as long as a request is held; says how long it waited. Who
+    /// comes while somebody else's request wakes it waits too. The places of a lane bound how many wait.
     async fn awake(&self, host: &str, route: &Route, uri: &Uri) -> Option<Duration> {
         if !is_of_a_person(uri) {
             return None;
@@ -238,10 +238,11 @@ impl Proxy {
         if let Some(idle_after) = route.sleeps_after {
             self.sleepers.used(route.tenant, &route.slug, idle_after);
         }
-        if route.target != RouteTarget::Asleep {
-            return None;
+        match route.target {
+            RouteTarget::Asleep => self.sleepers.wake(route.tenant, &route.slug),
+            RouteTarget::Starting if route.sleeps_after.is_some() => {}
+            _ => return None,
         }
-        self.sleepers.wake(route.tenant, &route.slug);
         let since = tokio::time::Instant::now();
         let mut table = self.table.clone();
         let woken = table.wait_for(|table| {

@@ -450,6 +450,27 @@ async fn an_address_that_refuses_is_replaced_by_the_next_table() {
 }
 
 #[tokio::test]
+async fn a_request_for_a_tenant_that_is_being_woken_is_held_too() {
+    let tasks = Tasks::new();
+    let woken = upstream(&tasks, "woken").await;
+    let (host, mut waking) = route("acme", RouteTarget::Starting);
+    waking.sleeps_after = Some(Duration::from_mins(30));
+    let stage = stage(vec![(host.clone(), waking.clone())]).await;
+    let table = stage.table.clone();
+    stage.tasks.spawn("waking", async move {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let target = RouteTarget::Serving(vec![woken]);
+        let routes = [(host, Route { target, ..waking })];
+        table.send_replace(Arc::new(RoutingTable::new(routes)));
+    });
+    let response = stage.get("acme.localhost", "/agent").await;
+    assert!(response.headers().contains_key("gotrs-cold-start"));
+    assert_eq!(response.text().await.unwrap(), "woken");
+    // Somebody else has woken it.
+    assert_eq!(stage.sleepers.heard(), ["used"]);
+}
+
+#[tokio::test]
 async fn a_request_for_a_tenant_that_sleeps_wakes_it_and_is_held() {
     let tasks = Tasks::new();
     let woken = upstream(&tasks, "woken").await;

@@ -7,6 +7,7 @@ mod headers;
 mod host;
 pub mod pages;
 mod proxy;
+mod returnable;
 mod server;
 mod sleep;
 pub mod table;

@@ -11,7 +11,6 @@ use axum::response::{IntoResponse as _, Response};
 use domain::id::TenantId;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, Version, header, uri};
-use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -19,10 +18,11 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use service_kit::client_address::TrustedProxies;
 use service_kit::{Problem, Tasks, request_id, telemetry, unread};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::Instant;
 
 use super::sleep::{Sleepers, Sleepless, is_of_a_person};
 use super::table::{Route, RouteTarget, RoutingTable};
-use super::{headers, host};
+use super::{headers, host, returnable};
 
 /// How long a connect may take: a runtime is near, and one that does not answer is being replaced.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -38,6 +38,15 @@ const TENANT_CONCURRENCY: usize = 512;
 
 /// How long a request for a tenant that sleeps is held; then its sender is told to come back.
 const HOLD: Duration = Duration::from_secs(30);
+
+/// A tenant that sleeps on is woken again so often while somebody waits.
+const REMIND: Duration = Duration::from_secs(2);
+
+/// How often a held request tries an address that refused, while the table has no other.
+const RETRY_HELD: Duration = Duration::from_secs(1);
+
+/// How long the next table is waited for when an address refused.
+const RETRY: Duration = Duration::from_millis(300);
 
 /// On the answer to a request that was held: for how many milliseconds.
 const COLD_START: HeaderName = HeaderName::from_static("gotrs-cold-start");
@@ -68,6 +77,7 @@ pub struct Proxy {
     turn: AtomicUsize,
     lanes: Mutex<HashMap<TenantId, Arc<Semaphore>>>,
     sleepers: Arc<dyn Sleepers>,
+    hold: Duration,
 }
 
 /// Where a request goes.
@@ -80,11 +90,58 @@ enum Destination {
 /// A request that could not be delivered.
 enum SendError {
     /// Never sent; given back when nothing of its body was lost.
-    Connect(Option<Request<Body>>),
+    Unsent(Option<Request<Body>>),
     /// Sent, but no answer came in time.
     Timeout,
-    /// The connection broke.
-    Broken(hyper_util::client::legacy::Error),
+    /// The connection broke; given back when it is safe to send it again.
+    Broken(Option<Request<Body>>, hyper_util::client::legacy::Error),
+}
+
+impl Destination {
+    const fn route(&self) -> Option<&Route> {
+        match self {
+            Self::Tenant(route) => Some(route),
+            Self::Console | Self::UnknownTenant => None,
+        }
+    }
+}
+
+/// How long one request has been held, and until when it may be.
+struct Hold {
+    since: Option<Instant>,
+    longest: Duration,
+}
+
+impl Hold {
+    const fn new(longest: Duration) -> Self {
+        Self {
+            since: None,
+            longest,
+        }
+    }
+
+    /// Waits until the host's route is another one, or for a turn; `false` when the time is over.
+    async fn until_changed(
+        &mut self,
+        table: &watch::Receiver<Arc<RoutingTable>>,
+        host: &str,
+        route: &Route,
+        turn: Duration,
+    ) -> bool {
+        let now = Instant::now();
+        let end = *self.since.get_or_insert(now) + self.longest;
+        if now >= end {
+            return false;
+        }
+        let mut table = table.clone();
+        let other = table.wait_for(|table| table.find(host) != Some(route));
+        let _changed_or_not = tokio::time::timeout_at(end.min(now + turn), other).await;
+        true
+    }
+
+    fn lasted(&self) -> Option<Duration> {
+        self.since.map(|since| since.elapsed())
+    }
 }
 
 impl Proxy {
@@ -112,12 +169,18 @@ impl Proxy {
             turn: AtomicUsize::new(0),
             lanes: Mutex::default(),
             sleepers: Arc::new(Sleepless),
+            hold: HOLD,
         }
     }
 
     /// The same, where tenants sleep.
     pub fn with_sleepers(self, sleepers: Arc<dyn Sleepers>) -> Self {
         Self { sleepers, ..self }
+    }
+
+    #[cfg(test)]
+    pub(super) fn holding(self, hold: Duration) -> Self {
+        Self { hold, ..self }
     }
 
     /// Answers one request.
@@ -202,14 +265,19 @@ impl Proxy {
         if websocket {
             headers::ask_for_websocket(request.headers_mut());
         }
-        let (permit, held) = match self.destination(&host) {
+        let permit = match self.destination(&host) {
             Destination::Tenant(route) => {
                 let permit = self.enter_lane(route.tenant)?;
-                (Some(permit), self.awake(&host, &route, request.uri()).await)
+                if let Some(idle_after) = route.sleeps_after
+                    && is_of_a_person(request.uri())
+                {
+                    self.sleepers.used(route.tenant, &route.slug, idle_after);
+                }
+                Some(permit)
             }
-            Destination::Console | Destination::UnknownTenant => (None, None),
+            Destination::Console | Destination::UnknownTenant => None,
         };
-        let mut response = self.deliver(&host, request).await?;
+        let (mut response, held) = self.deliver(&host, request).await?;
         if let Some(held) = held {
             metrics::histogram!("router_cold_start_seconds").record(held.as_secs_f64());
             let milliseconds = u64::try_from(held.as_millis()).unwrap_or(u64::MAX);
@@ -229,68 +297,77 @@ impl Proxy {
         Ok(response.map(|body| hold_while_streaming(body, permit)))
     }
 
-    /// Wakes a tenant that sleeps and waits until it is there, or for as long as a request is held; says how long it waited. Who
-    /// comes while somebody else's request wakes it waits too. The places of a lane bound how many wait.
-    async fn awake(&self, host: &str, route: &Route, uri: &Uri) -> Option<Duration> {
-        if !is_of_a_person(uri) {
-            return None;
-        }
-        if let Some(idle_after) = route.sleeps_after {
-            self.sleepers.used(route.tenant, &route.slug, idle_after);
-        }
-        match route.target {
-            RouteTarget::Asleep => self.sleepers.wake(route.tenant, &route.slug),
-            RouteTarget::Starting if route.sleeps_after.is_some() => {}
-            _ => return None,
-        }
-        let since = tokio::time::Instant::now();
-        let mut table = self.table.clone();
-        let woken = table.wait_for(|table| {
-            !matches!(
-                table.find(host).map(|route| &route.target),
-                Some(RouteTarget::Asleep | RouteTarget::Starting)
-            )
-        });
-        // When the time is over the request goes on and is told that the tenant is starting.
-        let _woken_or_not = tokio::time::timeout(HOLD, woken).await;
-        Some(since.elapsed())
-    }
-
-    /// Tries until the request is delivered: a runtime that has just been replaced is found in the next table.
-    async fn deliver(&self, host: &str, mut request: Request<Body>) -> Result<Response, Problem> {
-        let mut table = self.table.clone();
-        for attempt in 1..=CONNECT_ATTEMPTS {
-            table.mark_unchanged();
-            let (address, absent): (String, fn() -> Problem) = match self.destination(host) {
+    /// Tries until the request is delivered, and says how long it was held for a tenant that sleeps.
+    ///
+    /// A runtime that has just been replaced is found in the next table. Of a tenant that sleeps there may be none for a while: it
+    /// sleeps, is being woken by somebody's request, or has fallen asleep just now, which the table learns later than whoever
+    /// calls it. Its requests wait for it, within a bound, and the places of a lane bound how many wait.
+    ///
+    /// What is sent again has never reached a runtime, or asks for nothing but to be answered (a safe method).
+    async fn deliver(
+        &self,
+        host: &str,
+        mut request: Request<Body>,
+    ) -> Result<(Response, Option<Duration>), Problem> {
+        let may_wait = is_of_a_person(request.uri());
+        let mut hold = Hold::new(self.hold);
+        let mut attempts = 0_usize;
+        let mut was_broken = false;
+        loop {
+            let destination = self.destination(host);
+            let (address, absent): (String, fn() -> Problem) = match &destination {
                 Destination::Console => (self.config.console.to_string(), console_unavailable),
                 Destination::UnknownTenant => return Err(unknown_tenant(host)),
-                Destination::Tenant(route) => (self.choose(&route)?.to_string(), starting),
-            };
-            match self.send(&address, request).await {
-                Ok(response) => return Ok(response),
-                Err(SendError::Connect(Some(unsent))) if attempt < CONNECT_ATTEMPTS => {
-                    request = unsent;
-                    // An address that refuses is stale: wait for the next table, but not for long.
-                    let _changed_or_not =
-                        tokio::time::timeout(Duration::from_millis(300), table.changed()).await;
+                Destination::Tenant(route) => {
+                    if may_wait && route.is_to_be_waited_for() {
+                        if matches!(route.target, RouteTarget::Asleep) {
+                            // Again at each turn: what was told before may not have been heard.
+                            self.sleepers.wake(route.tenant, &route.slug);
+                        }
+                        if !hold.until_changed(&self.table, host, route, REMIND).await {
+                            return Err(starting());
+                        }
+                        continue;
+                    }
+                    (self.choose(route)?.to_string(), starting)
                 }
-                Err(SendError::Connect(_)) => {
-                    metrics::counter!("router_connect_failures_total").increment(1);
-                    return Err(absent());
+            };
+            let (again, failure) = match self.send(&address, request).await {
+                Ok(response) => return Ok((response, hold.lasted())),
+                Err(SendError::Unsent(again)) => {
+                    attempts += 1;
+                    let goes_on = match &destination {
+                        Destination::Tenant(route) if may_wait && route.sleeps_after.is_some() => {
+                            hold.until_changed(&self.table, host, route, RETRY_HELD)
+                                .await
+                        }
+                        _ if attempts < CONNECT_ATTEMPTS => {
+                            // An address that refuses is stale: wait for the next table, but not for long.
+                            let mut table = self.table.clone();
+                            let tried = destination.route();
+                            let other = table.wait_for(|table| table.find(host) != tried);
+                            let _changed_or_not = tokio::time::timeout(RETRY, other).await;
+                            true
+                        }
+                        _ => false,
+                    };
+                    (again.filter(|_| goes_on), absent())
+                }
+                Err(SendError::Broken(again, error)) => {
+                    tracing::warn!(error = %service_kit::Chain(&error), %address, "a runtime broke the connection");
+                    let is_first = !std::mem::replace(&mut was_broken, true);
+                    (again.filter(|_| is_first), broken())
                 }
                 Err(SendError::Timeout) => {
                     return Err(Problem::new(StatusCode::GATEWAY_TIMEOUT, "timeout", "The server took too long")
                         .with_detail("The request may or may not have been carried out. Look before you repeat it."));
                 }
-                Err(SendError::Broken(error)) => {
-                    tracing::warn!(error = %service_kit::Chain(&error), %address, "a runtime broke the connection");
-                    return Err(bad_gateway(
-                        "The server broke off. The request may or may not have been carried out; look before you repeat it.",
-                    ));
-                }
-            }
+            };
+            request = again.ok_or_else(|| {
+                metrics::counter!("router_connect_failures_total").increment(1);
+                failure
+            })?;
         }
-        Err(starting())
     }
 
     fn destination(&self, host: &str) -> Destination {
@@ -364,19 +441,21 @@ impl Proxy {
         })
     }
 
-    async fn send(&self, address: &str, request: Request<Body>) -> Result<Response, SendError> {
-        let (mut parts, body) = request.into_parts();
-        parts.uri = upstream_uri(address, &parts.uri);
-        parts.version = Version::HTTP_11;
-        // Without a body the request can be given back when it could not be sent.
-        let copy = body
-            .is_end_stream()
-            .then(|| Request::from_parts(parts.clone(), Body::empty()));
-        let answer = self.client.request(Request::from_parts(parts, body));
+    async fn send(&self, address: &str, mut request: Request<Body>) -> Result<Response, SendError> {
+        *request.uri_mut() = upstream_uri(address, request.uri());
+        *request.version_mut() = Version::HTTP_11;
+        let is_safe = request.method().is_safe();
+        let (request, returnable) = returnable::lend(request);
+        let answer = self.client.request(request);
         match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
             Ok(Ok(response)) => Ok(response.map(Body::new)),
-            Ok(Err(error)) if error.is_connect() => Err(SendError::Connect(copy)),
-            Ok(Err(error)) => Err(SendError::Broken(error)),
+            Ok(Err(error)) if was_never_sent(&error) => {
+                Err(SendError::Unsent(returnable.take_back()))
+            }
+            Ok(Err(error)) => {
+                let again = is_safe.then(|| returnable.take_back()).flatten();
+                Err(SendError::Broken(again, error))
+            }
             Err(_elapsed) => Err(SendError::Timeout),
         }
     }
@@ -514,6 +593,19 @@ fn console_unavailable() -> Problem {
     )
     .with_detail("Helpdesks go on serving. Try again in a moment.")
     .with_retry_after(Duration::from_secs(5))
+}
+
+/// Whether nothing of the request was written to the connection, or there was none.
+fn was_never_sent(error: &hyper_util::client::legacy::Error) -> bool {
+    let cause =
+        std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<hyper::Error>());
+    error.is_connect() || cause.is_some_and(hyper::Error::is_canceled)
+}
+
+fn broken() -> Problem {
+    bad_gateway(
+        "The server broke off. The request may or may not have been carried out; look before you repeat it.",
+    )
 }
 
 fn bad_gateway(detail: &'static str) -> Problem {

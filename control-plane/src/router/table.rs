@@ -36,6 +36,17 @@ pub enum RouteTarget {
     Failed(String),
 }
 
+impl Route {
+    /// Whether a runtime comes when it is asked for, or has been asked for already.
+    pub(super) const fn is_to_be_waited_for(&self) -> bool {
+        match self.target {
+            RouteTarget::Asleep => true,
+            RouteTarget::Starting => self.sleeps_after.is_some(),
+            RouteTarget::Serving(_) | RouteTarget::Suspended | RouteTarget::Failed(_) => false,
+        }
+    }
+}
+
 /// How many parts a table has. A change copies the part that it is in: with ten thousand hosts some forty entries.
 const PARTS: usize = 256;
 

@@ -112,6 +112,11 @@ impl super::Sleepers for Heard {
 }
 
 async fn stage(routes: Vec<(String, Route)>) -> Stage {
+    stage_holding(routes, Duration::from_secs(30)).await
+}
+
+/// With another bound for how long requests are held.
+async fn stage_holding(routes: Vec<(String, Route)>, hold: Duration) -> Stage {
     let tasks = Tasks::new();
     let console_tasks = Tasks::new();
     let console = upstream(&console_tasks, "console").await;
@@ -131,7 +136,8 @@ async fn stage(routes: Vec<(String, Route)>) -> Stage {
     });
     let sleepers = Arc::new(Heard::default());
     let proxy = Proxy::new(config, receiver, render, tasks.clone())
-        .with_sleepers(Arc::clone(&sleepers) as _);
+        .with_sleepers(Arc::clone(&sleepers) as _)
+        .holding(hold);
     let listener = service_kit::http::bind(([127, 0, 0, 1], 0).into())
         .await
         .unwrap();
@@ -418,10 +424,7 @@ async fn a_new_table_takes_effect_without_dropping_a_request() {
 #[tokio::test]
 async fn an_address_that_refuses_is_replaced_by_the_next_table() {
     let tasks = Tasks::new();
-    let gone = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap()
-    };
+    let gone = nobody();
     let alive = upstream(&tasks, "alive").await;
     let (host, first) = route("acme", RouteTarget::Serving(vec![gone]));
     let stage = stage(vec![(host.clone(), first.clone())]).await;
@@ -516,6 +519,185 @@ async fn a_request_for_a_tenant_that_sleeps_wakes_it_and_is_held() {
     assert_eq!(
         heard,
         ["used", "used", "used", "used", "wake", "wake", "wake"]
+    );
+}
+
+/// An address where nobody listens: what is left of a runtime that has gone.
+fn nobody() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}
+
+/// A runtime that is killed: it reads a request, breaks the connection and listens no more. Counts the requests.
+async fn dying(tasks: &Tasks) -> (SocketAddr, Arc<std::sync::atomic::AtomicUsize>) {
+    use tokio::io::AsyncReadExt as _;
+    let listener = service_kit::http::bind(([127, 0, 0, 1], 0).into())
+        .await
+        .unwrap();
+    let address = listener.local_addr().unwrap();
+    let read = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    tasks.spawn("dying", {
+        let read = Arc::clone(&read);
+        async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+            read.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    });
+    (address, read)
+}
+
+/// A tenant that sleeps when nobody uses it, and served at `address` as far as the table knows.
+fn sleeper(address: SocketAddr) -> (String, Route) {
+    let (host, route) = route("acme", RouteTarget::Serving(vec![address]));
+    let sleeps_after = Some(Duration::from_mins(30));
+    (
+        host,
+        Route {
+            sleeps_after,
+            ..route
+        },
+    )
+}
+
+/// Publishes what a tenant's going to sleep and waking looks like to the router, later than a request is tried for one that does not
+/// sleep: its pod is going, nothing runs, and (once it was woken) it is served again.
+fn sleep_and_wake(stage: &Stage, host: String, route: Route, woken: SocketAddr) {
+    let (table, sleepers) = (stage.table.clone(), Arc::clone(&stage.sleepers));
+    stage.tasks.spawn("sleep and wake", async move {
+        let publish = |target| {
+            let target = Route {
+                target,
+                ..route.clone()
+            };
+            table.send_replace(Arc::new(RoutingTable::new([(host.clone(), target)])));
+        };
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        publish(RouteTarget::Starting);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        publish(RouteTarget::Asleep);
+        while !sleepers.heard().contains(&"wake") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        publish(RouteTarget::Starting);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        publish(RouteTarget::Serving(vec![woken]));
+    });
+}
+
+#[tokio::test]
+async fn a_request_in_the_moment_of_falling_asleep_is_held_until_the_tenant_is_awake_again() {
+    let tasks = Tasks::new();
+    let woken = upstream(&tasks, "woken").await;
+    let (host, route) = sleeper(nobody());
+    let stage = stage(vec![(host.clone(), route.clone())]).await;
+    sleep_and_wake(&stage, host, route, woken);
+    let sent = stage
+        .request(http::Method::POST, "acme.localhost", "/echo")
+        .body("a ticket")
+        .send();
+    let (read, sent) = tokio::join!(stage.get("acme.localhost", "/agent"), sent);
+    let sent = sent.unwrap();
+    for answer in [&read, &sent] {
+        assert_eq!(answer.status(), StatusCode::OK);
+        let held = answer.headers()["gotrs-cold-start"].to_str().unwrap();
+        assert!(held.parse::<u64>().unwrap() >= 1_500, "{held}");
+    }
+    assert_eq!(read.text().await.unwrap(), "woken");
+    // Whole, though it was sent to who was gone first.
+    assert_eq!(sent.text().await.unwrap(), "a ticket");
+}
+
+#[tokio::test]
+async fn a_safe_request_whose_connection_breaks_is_sent_once_more_and_any_other_is_not() {
+    let tasks = Tasks::new();
+    let woken = upstream(&tasks, "woken").await;
+    let (gone, read) = dying(&tasks).await;
+    let (host, route) = sleeper(gone);
+    let stage = stage(vec![(host.clone(), route.clone())]).await;
+    sleep_and_wake(&stage, host.clone(), route.clone(), woken);
+    let answer = stage.get("acme.localhost", "/agent").await;
+    assert_eq!(answer.text().await.unwrap(), "woken");
+    assert_eq!(read.load(std::sync::atomic::Ordering::Relaxed), 1);
+
+    // It may have been carried out.
+    let serve = |address| {
+        let target = RouteTarget::Serving(vec![address]);
+        let routes = [(
+            host.clone(),
+            Route {
+                target,
+                ..route.clone()
+            },
+        )];
+        stage
+            .table
+            .send_replace(Arc::new(RoutingTable::new(routes)));
+    };
+    for (method, body) in [
+        (http::Method::POST, "a ticket"),
+        (http::Method::POST, ""),
+        (http::Method::DELETE, ""),
+    ] {
+        let (gone, read) = dying(&tasks).await;
+        serve(gone);
+        let answer = stage
+            .request(method.clone(), "acme.localhost", "/echo")
+            .body(body)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), StatusCode::BAD_GATEWAY, "{method}");
+        assert_eq!(read.load(std::sync::atomic::Ordering::Relaxed), 1);
+    }
+
+    // Who breaks every connection is not asked for ever.
+    let tasks = Tasks::new();
+    let listener = service_kit::http::bind(([127, 0, 0, 1], 0).into())
+        .await
+        .unwrap();
+    serve(listener.local_addr().unwrap());
+    let read = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    tasks.spawn("breaking", {
+        let read = Arc::clone(&read);
+        async move {
+            use tokio::io::AsyncReadExt as _;
+            while let Ok((mut stream, _)) = listener.accept().await {
+                assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+                read.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            }
+        }
+    });
+    let answer = stage.get("acme.localhost", "/agent").await;
+    assert_eq!(answer.status(), StatusCode::BAD_GATEWAY);
+    assert_eq!(read.load(std::sync::atomic::Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn nobody_is_held_for_longer_than_the_router_holds() {
+    let (host, route) = sleeper(nobody());
+    let stage = stage_holding(
+        vec![(host.clone(), route.clone())],
+        Duration::from_millis(400),
+    )
+    .await;
+    let started = tokio::time::Instant::now();
+    let answer = stage.get("acme.localhost", "/agent").await;
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.text().await.unwrap().contains("tenant_starting"));
+    let asleep = Route {
+        target: RouteTarget::Asleep,
+        ..route.clone()
+    };
+    stage
+        .table
+        .send_replace(Arc::new(RoutingTable::new([(host, asleep)])));
+    let answer = stage.get("acme.localhost", "/agent").await;
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let took = started.elapsed();
+    assert!(
+        (Duration::from_millis(800)..Duration::from_secs(3)).contains(&took),
+        "{took:?}"
     );
 }
 

@@ -48,7 +48,11 @@ async fn main() -> ExitCode {
     let cli = Cli::parse();
     telemetry::install_tls_provider();
     // Flushed when it is dropped, so also after a failure.
-    let guard = match telemetry::init("control-plane", &cli.telemetry) {
+    let service = match &cli.command {
+        Command::Router(_) => "router",
+        Command::Serve(_) | Command::Check(_) | Command::Migrate { .. } => "control-plane",
+    };
+    let guard = match telemetry::init(service, &cli.telemetry) {
         Ok(guard) => guard,
         Err(error) => return fail(&error),
     };

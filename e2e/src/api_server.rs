@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 use futures_util::StreamExt as _;
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::{Certificate, Client, Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -347,6 +347,20 @@ impl ApiServer {
             status if status.is_success() => Ok(Some(body)),
             status => bail!("GET {path}: {status} {body}"),
         }
+    }
+
+    /// What `kubectl get` prints of an object or a list, in the server's own columns.
+    pub async fn table(&self, path: &str) -> anyhow::Result<Value> {
+        let answer = self
+            .client
+            .get(format!("{}{path}", self.url))
+            .bearer_auth(ADMINISTRATOR)
+            .header(ACCEPT, "application/json;as=Table;v=v1;g=meta.k8s.io")
+            .timeout(PATIENCE)
+            .send()
+            .await?
+            .error_for_status()?;
+        serde_json::from_str(&answer.text().await?).context("reading a table")
     }
 
     /// Creates an object in a collection.

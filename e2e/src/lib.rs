@@ -7,6 +7,8 @@
 
 pub mod api_server;
 pub mod browser;
+pub mod collector;
 pub mod operator;
 pub mod platform;
+pub mod service;
 pub mod tenant;

@@ -8,11 +8,20 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use reqwest::Client;
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use tokio::process::{Child, Command};
 
 use crate::api_server::{ApiServer, PLATFORM};
 use crate::platform::{PATIENCE, send};
+
+/// What is different from the operator of most tests.
+#[derive(Debug, Default)]
+pub struct Difference {
+    /// Laid over what it is told about the cluster.
+    pub cluster: Map<String, Value>,
+    /// Beside its own variables.
+    pub environment: Vec<(&'static str, String)>,
+}
 
 /// A running operator; killed when dropped.
 #[derive(Debug)]
@@ -32,11 +41,30 @@ impl Operator {
         lease: &str,
         arguments: &[String],
     ) -> anyhow::Result<Self> {
+        Self::start_with(
+            api,
+            folder,
+            database_url,
+            lease,
+            arguments,
+            Difference::default(),
+        )
+    }
+
+    /// The same, with a difference.
+    pub fn start_with(
+        api: &ApiServer,
+        folder: &Path,
+        database_url: &str,
+        lease: &str,
+        arguments: &[String],
+        difference: Difference,
+    ) -> anyhow::Result<Self> {
         let internal = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
             .local_addr()?
             .port();
         let cluster = folder.join("cluster.json");
-        std::fs::write(&cluster, json!({
+        let mut facts = json!({
             "baseDomain": "example.test",
             "namespace": PLATFORM,
             "runtime": {"repository": "localhost/tenant-runtime", "version": "1.0.0"},
@@ -46,7 +74,11 @@ impl Operator {
                 "s3": [{"to": {"pods": {"namespace": "storage", "labels": {"app": "s3"}}}, "port": 9000}],
                 "clusterRanges": ["10.0.0.0/8"],
             },
-        }).to_string())?;
+        });
+        if let Some(facts) = facts.as_object_mut() {
+            facts.extend(difference.cluster);
+        }
+        std::fs::write(&cluster, facts.to_string())?;
         let log = folder.join(format!("operator-{lease}.log"));
         let mut command = Command::new(crate::platform::program("operator")?);
         command
@@ -62,7 +94,8 @@ impl Operator {
             .args(arguments)
             .env("KUBECONFIG", api.operator_kubeconfig())
             .env("GOTRS_DATABASE_URL", database_url)
-            .env("GOTRS_LOG", "info,kube=warn");
+            .env("GOTRS_LOG", "info,kube=warn")
+            .envs(difference.environment);
         Ok(Self {
             process: launch(command, &log)?,
             internal,

@@ -43,14 +43,24 @@ pub struct RunFile {
 impl Platform {
     /// Starts the platform on a free port and waits until it serves.
     pub async fn start(data: &Path) -> anyhow::Result<Self> {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-            .local_addr()?
-            .port();
-        Self::start_on(data, SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await
+        Self::start_on(data, free_address()?).await
     }
 
     /// Starts the platform on a given address.
     pub async fn start_on(data: &Path, address: SocketAddr) -> anyhow::Result<Self> {
+        Self::launch(data, address, &[]).await
+    }
+
+    /// Starts the platform on a free port, with more variables in its environment.
+    pub async fn start_with(data: &Path, environment: &[(&str, String)]) -> anyhow::Result<Self> {
+        Self::launch(data, free_address()?, environment).await
+    }
+
+    async fn launch(
+        data: &Path,
+        address: SocketAddr,
+        environment: &[(&str, String)],
+    ) -> anyhow::Result<Self> {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
@@ -60,6 +70,11 @@ impl Platform {
             .arg(data)
             .args(["--listen", &address.to_string()])
             .env("GOTRS_LOG", "info")
+            .envs(
+                environment
+                    .iter()
+                    .map(|(name, value)| (name, value.as_str())),
+            )
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
@@ -219,6 +234,11 @@ impl Platform {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
+}
+
+/// An address of loopback that nobody uses now.
+pub fn free_address() -> anyhow::Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
 /// A folder for one test. PostgreSQL's own user must be able to pass through it.

@@ -1,6 +1,7 @@
 //! Signing up and signing in, over HTTP.
 
 use anyhow::{Context as _, ensure};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -17,6 +18,19 @@ pub fn email(slug: &str) -> String {
 impl Platform {
     /// Signs up, follows the link in the mail and waits until the tenant is active.
     pub async fn sign_up(&self, slug: &str) -> anyhow::Result<()> {
+        self.sign_up_with(slug, HeaderMap::new()).await
+    }
+
+    /// The same, where following the link is a part of a trace (W3C `traceparent`).
+    pub async fn sign_up_traced(&self, slug: &str, trace_parent: &str) -> anyhow::Result<()> {
+        let headers = HeaderMap::from_iter([(
+            HeaderName::from_static("traceparent"),
+            HeaderValue::from_str(trace_parent)?,
+        )]);
+        self.sign_up_with(slug, headers).await
+    }
+
+    async fn sign_up_with(&self, slug: &str, of_verify: HeaderMap) -> anyhow::Result<()> {
         let answer = self
             .console(Method::POST, "/v1/signup")
             .json(&json!({
@@ -38,6 +52,7 @@ impl Platform {
         let token = self.token_from_mail(&email(slug)).await?;
         let answer = self
             .console(Method::POST, "/v1/signup/verify")
+            .headers(of_verify)
             .json(&json!({ "token": token }))
             .send()
             .await?;

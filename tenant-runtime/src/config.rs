@@ -87,6 +87,14 @@ pub struct RuntimeConfig {
     /// File that holds the runtime token; read again whenever it is needed, since it may be renewed
     #[arg(long, env = "GOTRS_RUNTIME_TOKEN_FILE", value_name = "PATH")]
     pub runtime_token_file: Option<PathBuf>,
+    /// Trace (W3C traceparent) of the request that this start is a part of; may be empty
+    #[arg(
+        long,
+        env = "GOTRS_TRACE_PARENT",
+        conflicts_with = "trace_parent_file",
+        value_name = "TRACE"
+    )]
+    pub trace_parent: Option<String>,
     /// File with the trace (W3C traceparent) of the request that this start is a part of; may be empty
     #[arg(long, env = "GOTRS_TRACE_PARENT_FILE", value_name = "PATH")]
     pub trace_parent_file: Option<PathBuf>,

@@ -106,10 +106,10 @@ pub async fn run(config: RuntimeConfig, guard: &TelemetryGuard) -> anyhow::Resul
 fn start_span(config: &RuntimeConfig) -> tracing::Span {
     let span = tracing::info_span!("start", tenant.slug = %config.tenant_slug);
     // A start without its trace is a start all the same.
-    let written = config
-        .trace_parent_file
-        .as_ref()
-        .and_then(|path| std::fs::read_to_string(path).ok());
+    let written = config.trace_parent.clone().or_else(|| {
+        let path = config.trace_parent_file.as_ref()?;
+        std::fs::read_to_string(path).ok()
+    });
     if let Some(parent) = written {
         telemetry::continue_written_trace(&span, parent.trim());
     }

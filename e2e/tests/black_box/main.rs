@@ -5,4 +5,6 @@ mod browser;
 mod greedy;
 mod kills;
 mod operator_kills;
+mod phases;
 mod story;
+mod traces;

@@ -133,6 +133,8 @@ pub(crate) struct Start<'a> {
     pub(crate) slug: &'a TenantSlug,
     pub(crate) spec: &'a ServerSpec,
     pub(crate) secrets: &'a RuntimeSecrets,
+    /// Trace (W3C) of the request that wanted it, if one did.
+    pub(crate) trace_parent: Option<&'a str>,
 }
 
 /// Ends the servers that an earlier start has left and forgets them.
@@ -399,6 +401,9 @@ fn command(
         .stderr(Stdio::piped());
     if let Some(endpoint) = &settings.otlp_endpoint {
         command.env("GOTRS_OTLP_ENDPOINT", endpoint);
+    }
+    if let Some(trace_parent) = start.trace_parent {
+        command.env("GOTRS_TRACE_PARENT", trace_parent);
     }
     if let Some(worker) = &settings.sandbox.lambda_worker {
         command.env("GOTRS_LAMBDA_WORKER", worker);

@@ -281,6 +281,7 @@ impl Tenant {
             slug: &self.current.slug,
             spec: &spec,
             secrets: &secrets,
+            trace_parent: self.current.trace_parent.as_deref(),
         };
         let outcome = Runtime::start(
             start,

@@ -219,10 +219,21 @@ network:
     - {to: {range: $GOTRS_CLUSTER_HOST/32}, port: 2525}
 YAML
   printf '%s\n' "${1:-}" >"$GOTRS_TEST_WORK/more-values.yaml"
-  # Tenants before the operator that ends them, and nobody who would make them again.
-  at_end 'kubectl --namespace platform scale deployment/gotrs-cloud-control-plane --replicas=0 >/dev/null;
-    kubectl delete tenants --all --timeout 60s >/dev/null; helm uninstall gotrs-cloud --namespace platform --wait --timeout 60s >/dev/null'
+  at_end platform_down
   install_platform
+}
+
+# platform_down: a graceful end is for those tests that look at one, so here no pod gets any.
+platform_down() {
+  # Tenants before the operator that ends them, and nobody who would make them again.
+  kubectl --namespace platform scale deployment/gotrs-cloud-control-plane --replicas=0 >/dev/null
+  kubectl delete tenants --all --wait=false >/dev/null
+  local deadline=$((SECONDS + 60))
+  until kubectl wait --for=delete tenants --all --timeout 3s >/dev/null 2>&1 || [ $SECONDS -ge $deadline ]; do
+    kubectl delete pods --all-namespaces --selector app.kubernetes.io/name=tenant-runtime --grace-period=0 --force >/dev/null 2>&1
+  done
+  helm uninstall gotrs-cloud --namespace platform >/dev/null
+  kubectl --namespace platform delete pods --all --grace-period=0 --force >/dev/null 2>&1
 }
 
 install_platform() {

@@ -1,7 +1,7 @@
 //! A collector of traces in the test's own process: OTLP over gRPC, what `GOTRS_OTLP_ENDPOINT` of every service speaks to.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context as _, bail};
@@ -193,7 +193,11 @@ fn read(service: &str, span: ReceivedSpan) -> Span {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a text never fails.
+        let _written = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn texts(attributes: Vec<KeyValue>) -> BTreeMap<String, String> {

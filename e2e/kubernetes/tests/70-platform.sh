@@ -140,6 +140,7 @@ eventually 20 "the runtime is heard of again" phase Active
 # Asleep: robots wake nobody; the first who wants something is held and answered, many at once are one wake.
 asleep() { [ "$(condition manual RuntimeAvailable reason)" = Asleep ] && [ -z "$(kubectl --namespace tenant-manual get pods --output name)" ]; }
 eventually $((120 - (SECONDS - idle_since) > 60 ? 120 - (SECONDS - idle_since) : 60)) "a tenant that sleeps" asleep
+[ "$(kubectl get tenant manual --no-headers | awk '{ print $3, $4 }')" = 'Active True' ]
 expect 503 manual.example.test /robots.txt
 began=$EPOCHREALTIME
 for request in 1 2 3 4 5 6 7 8; do
@@ -150,6 +151,34 @@ wait $(jobs -p | tail -8)
 echo "measured: a sleeping helpdesk answered after $(seconds "$began")"
 [ "$(cat "$GOTRS_TEST_WORK"/held.* | grep --count '^HTTP/1.1 200')" = 8 ] || fail "not all were answered: $(cat "$GOTRS_TEST_WORK"/held.*)"
 [ "$(cat "$GOTRS_TEST_WORK"/held.* | grep --count --ignore-case '^gotrs-cold-start: [0-9]')" = 8 ] || fail "not told: $(cat "$GOTRS_TEST_WORK"/held.*)"
+
+# Across the moment of falling asleep: who comes meanwhile waits until somebody is there again, and nobody is refused.
+visits() {
+  local status
+  while [ ! -e "$GOTRS_TEST_WORK/slept" ]; do
+    status=$(curl --silent --max-time 40 --output /dev/null --write-out '%{http_code}' --header 'Host: manual.example.test' "http://$router/login") || true
+    [ "$status" = 200 ] || printf 'answered %s at %s\n' "$status" "$(date +%T)" >>"$GOTRS_TEST_WORK/refused"
+    echo >>"$GOTRS_TEST_WORK/visits"
+  done
+}
+pod_of_manual() { kubectl --namespace tenant-manual get pods --output "jsonpath={.items[*]['metadata.name', 'metadata.deletionTimestamp']}"; }
+before=$(pod_of_manual)
+# As if it had not been used for long. The router says the opposite at its time, so it may take more than once.
+falls_asleep() {
+  kubectl annotate tenant manual --overwrite "gotrs.io/last-active=$(field manual .metadata.creationTimestamp)"
+  sleep 2
+  [ "$(pod_of_manual)" != "$before" ]
+}
+awake_again() { [ "$(condition manual RuntimeAvailable reason)" = Available ] && [ "$(at manual.example.test /login)" = 200 ]; }
+visits &
+visits &
+eventually 30 "a tenant in use that is put to sleep" falls_asleep
+eventually 60 "a tenant that is awake again" awake_again
+touch "$GOTRS_TEST_WORK/slept"
+# shellcheck disable=SC2046
+wait $(jobs -p | tail -2)
+[ ! -e "$GOTRS_TEST_WORK/refused" ] || fail "requests were lost in the moment of falling asleep: $(cat "$GOTRS_TEST_WORK/refused")"
+echo "measured: $(wc -l <"$GOTRS_TEST_WORK/visits") requests while a tenant fell asleep and was woken, none lost"
 
 # The end: what was deleted is gone, with everything of it.
 lost=$(schema nova)

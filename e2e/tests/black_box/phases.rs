@@ -237,9 +237,10 @@ impl World<'_> {
         // A version that does not get ready: the one before goes on, and somebody must say what next.
         self.change("acme", json!({"version": "2.0.0"})).await?;
         self.image("2.0.0").await?;
-        self.runtimes(1, Some(json!({
-            "type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded", "message": "has timed out progressing",
-        })))
+        let timed_out = json!({"type": "Progressing", "status": "False", "message": "has timed out progressing"});
+        self.rollout(json!({
+            "replicas": 2, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1, "conditions": [timed_out],
+        }))
         .await?;
         self.image("1.0.0").await?;
         self.runtimes(1, None).await?;
@@ -412,17 +413,25 @@ impl World<'_> {
     async fn runtimes(&self, ready: i64, condition: Option<Value>) -> anyhow::Result<()> {
         let tenant = self.tenant("acme").await?;
         let wanted = i64::from(tenant["spec"]["suspended"] != true);
-        let deployment = self
-            .deployment(|deployment| deployment["spec"]["replicas"] == wanted)
+        self.deployment(|deployment| deployment["spec"]["replicas"] == wanted)
             .await?;
         let conditions: Vec<Value> = condition.into_iter().collect();
-        let status = json!({"status": {
-            "observedGeneration": deployment["metadata"]["generation"],
+        self.rollout(json!({
             "replicas": wanted, "updatedReplicas": wanted,
             "readyReplicas": ready, "availableReplicas": ready, "conditions": conditions,
-        }});
+        }))
+        .await
+    }
+
+    /// Reports of acme's Deployment as it is now.
+    async fn rollout(&self, mut status: Value) -> anyhow::Result<()> {
+        let deployment = self.deployment(|_| true).await?;
+        status["observedGeneration"] = deployment["metadata"]["generation"].clone();
         self.api
-            .merge(&format!("{DEPLOYMENT}/status"), &status)
+            .merge(
+                &format!("{DEPLOYMENT}/status"),
+                &json!({ "status": status }),
+            )
             .await
             .map(drop)
     }

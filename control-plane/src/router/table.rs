@@ -44,7 +44,10 @@ impl Route {
         match self.target {
             RouteTarget::Asleep => true,
             RouteTarget::Starting => self.sleeps_after.is_some(),
-            RouteTarget::Serving(_) | RouteTarget::Suspended | RouteTarget::Failed(_) => false,
+            RouteTarget::Serving(_)
+            | RouteTarget::Suspended
+            | RouteTarget::Deleting
+            | RouteTarget::Failed(_) => false,
         }
     }
 }

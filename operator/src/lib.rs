@@ -14,6 +14,7 @@ pub mod command;
 pub mod config;
 pub mod controller;
 pub mod exports;
+pub mod ids;
 pub mod import;
 pub mod lane;
 pub mod lease;

@@ -263,7 +263,10 @@ mod tests {
         let users = [enter(Lane::User).unwrap(), enter(Lane::User).unwrap()];
         assert!(enter(Lane::User).is_none());
         background.pop();
-        assert!(enter(Lane::User).is_some(), "users may have all that is free");
+        assert!(
+            enter(Lane::User).is_some(),
+            "users may have all that is free"
+        );
         drop((background, provision, users));
         let all: Vec<_> = (0..6).map(|_| enter(Lane::User).unwrap()).collect();
         assert!(enter(Lane::Provision).is_none());

@@ -13,6 +13,7 @@ pub mod channel;
 pub mod command;
 pub mod config;
 pub mod controller;
+pub mod events;
 pub mod exports;
 pub mod ids;
 pub mod import;

@@ -23,7 +23,6 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::core::DeserializeGuard;
-use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::json;
@@ -37,6 +36,7 @@ use tracing::Instrument as _;
 use crate::channel::observe::channel_name;
 use crate::channel::work::GuardedChannel;
 use crate::config::ClusterConfig;
+use crate::events::Events;
 use crate::exports::Exports;
 use crate::ids::Ids;
 use crate::lane::{DatabasePermits, Lane};
@@ -88,7 +88,7 @@ pub struct Context {
     /// Whether we may write.
     pub leadership: Leadership,
     /// Writes Events.
-    pub events: Recorder,
+    pub events: Events,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// For work that is bound by CPU.

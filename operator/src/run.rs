@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use blob_store::config::S3Args;
 use domain::clock::{Clock as _, SystemClock};
-use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::events::Reporter;
 use kube::{Client, Config};
 use secrecy::SecretString;
 use service_kit::config::{ConfigError, SecretName, required_secret};
@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::calls::Calls;
 use crate::config::ClusterConfig;
+use crate::events::Events;
 use crate::exports::{Archives, Exports};
 use crate::ids::Ids;
 use crate::lane::DatabasePermits;
@@ -130,6 +131,7 @@ pub async fn run(config: RunConfig, guard: &TelemetryGuard) -> anyhow::Result<Ex
     let archives = config.s3.optional_store()?;
     metrics::describe();
     let tasks = Tasks::new();
+    guard.sum_up(&tasks);
     let readiness = Readiness::waiting_for(&[API, DATABASE]);
     http::serve(
         &tasks,
@@ -222,10 +224,11 @@ impl Operator {
             }
         }
         let (touched, ids) = (Arc::new(Notify::new()), Arc::new(Ids::default()));
-        let (tenants, changes) = controller::tenants(&self.client, Arc::clone(&touched), Arc::clone(&ids));
+        let (tenants, changes) =
+            controller::tenants(&self.client, Arc::clone(&touched), Arc::clone(&ids));
         let (channels, channel_changes) = channel::work::channels(&self.client);
         let ctx = Arc::new(Context {
-            events: Recorder::new(
+            events: Events::new(
                 client.clone(),
                 Reporter {
                     controller: "gotrs.io/operator".to_owned(),

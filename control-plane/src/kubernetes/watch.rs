@@ -176,7 +176,10 @@ mod tests {
         assert!(all[0] <= Pauses::FIRST);
         assert!(all.iter().all(|pause| *pause <= Pauses::LONGEST));
         let last = &all[10..];
-        assert!(last.iter().all(|pause| *pause >= Pauses::LONGEST / 2), "{last:?}");
+        assert!(
+            last.iter().all(|pause| *pause >= Pauses::LONGEST / 2),
+            "{last:?}"
+        );
         pauses.reset();
         assert!(pauses.next().unwrap() <= Pauses::FIRST);
     }

@@ -96,12 +96,20 @@ async fn roles_are_changed_only_where_all_else_is_as_it_was() -> anyhow::Result<
         "SELECT rolconnlimit::text FROM pg_roles WHERE rolname = current_user",
     )
     .await?;
-    assert_eq!(limit, ["47"], "the new password opens, the new limit is set");
+    assert_eq!(
+        limit,
+        ["47"],
+        "the new password opens, the new limit is set"
+    );
 
     let stale = tenants
         .change_roles(tenant.id, &Credentials::generate(), &limits, &before)
         .await?;
     assert_eq!(stale, None);
-    assert_eq!(tenants.stamp(tenant.id).await?, after, "nothing was changed");
+    assert_eq!(
+        tenants.stamp(tenant.id).await?,
+        after,
+        "nothing was changed"
+    );
     server.stop(&[&tenant]).await
 }

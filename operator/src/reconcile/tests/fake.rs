@@ -10,7 +10,7 @@ use domain::clock::{Clock as _, MockClock};
 use domain::id::TenantId;
 use http::{Method, Request, Response, StatusCode};
 use kube::client::Body;
-use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::events::Reporter;
 use kube::runtime::reflector::{self, store::Writer};
 use kube::runtime::watcher::Event;
 use kube::{Client, Resource};
@@ -23,6 +23,7 @@ use tenant_database::{AdministratorSeed, Credentials, Note, RoleLimits};
 
 use crate::channel::work::GuardedChannel;
 use crate::config::EXAMPLE;
+use crate::events::Events;
 use crate::exports::{Archives, Exports, WriteError};
 use crate::lane::DatabasePermits;
 use crate::lease::Leadership;
@@ -339,7 +340,7 @@ impl Cluster {
             has_archives.then(|| Arc::new(Bucket(Arc::clone(&world))) as Arc<dyn Archives>);
         let ctx = Arc::new(Context {
             exports: Exports::new(archives, tasks.clone()),
-            events: Recorder::new(
+            events: Events::new(
                 client.clone(),
                 Reporter {
                     controller: "test".to_owned(),
@@ -527,7 +528,9 @@ where
         .values()
         .filter(|object| object["kind"] == kind)
     {
-        tell(Event::InitApply(serde_json::from_value(object.clone()).unwrap()));
+        tell(Event::InitApply(
+            serde_json::from_value(object.clone()).unwrap(),
+        ));
     }
     tell(Event::InitDone);
 }

@@ -34,7 +34,9 @@ pub async fn connect() -> anyhow::Result<Client> {
         .await
         .context("no cluster: run inside of one with a service account, or set KUBECONFIG")?;
     config.connect_timeout = Some(std::time::Duration::from_secs(5));
-    // Watches are long; the server ends each after some minutes, and says something before that.
-    config.read_timeout = Some(std::time::Duration::from_secs(295));
+    // Watches are long, and the server says something in each about once a minute. Counted from the request, not from the last use of
+    // its connection.
+    config.read_timeout = Some(std::time::Duration::from_secs(150));
+    config.reset_reader_on_write = true;
     Client::try_from(config).context("the cluster's address or certificates are wrong")
 }

@@ -204,6 +204,7 @@ async fn serve_internal(
     let listener = service_kit::http::bind(address).await?;
     let router = internal::router(readiness.clone(), Some(guard.metrics.clone()));
     service_kit::http::serve(tasks, "internal server", listener, router);
+    guard.sum_up(tasks);
     Ok(())
 }
 

@@ -83,6 +83,17 @@ impl TenantStore for Counted {
             .await
     }
 
+    async fn change_roles(
+        &self,
+        tenant: TenantId,
+        credentials: &Credentials,
+        limits: &RoleLimits,
+        stamp: &str,
+    ) -> Result<Option<String>, StoreError> {
+        self.count(self.store.change_roles(tenant, credentials, limits, stamp))
+            .await
+    }
+
     async fn migrate(&self, tenant: TenantId) -> Result<i64, StoreError> {
         self.count(self.store.migrate(tenant)).await
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{self, BoxStream, FuturesUnordered, select_all};
-use futures_util::{FutureExt as _, Stream, StreamExt as _};
+use futures_util::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{LimitRange, Namespace, ResourceQuota, Secret, ServiceAccount};
@@ -24,6 +24,8 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::backoff::WatchPause;
+use crate::ids::Ids;
 use crate::lane::Lane;
 use crate::queue::{Places, Queue};
 use crate::reconcile::status::Rollout;
@@ -33,8 +35,10 @@ use crate::seen::{ObjectKey, Seen};
 /// Tenants that are worked on at once. Most of a reconcile is waiting for the API server; the database has a bound of its own.
 const PLACES: Places = Places {
     total: 32,
-    user: 28,
-    background: 24,
+    user: 24,
+    // More than there are places in the database, so that these are never free while somebody waits.
+    provision: 12,
+    background: 12,
 };
 /// Events that come together (a rollout has many) are one reconcile. For whom somebody waits there is no such pause.
 const DEBOUNCE: Duration = Duration::from_millis(50);
@@ -44,6 +48,7 @@ const DEBOUNCE: Duration = Duration::from_millis(50);
 pub fn tenants(
     client: &Client,
     touched: Arc<Notify>,
+    ids: Arc<Ids>,
 ) -> (
     Store<Guarded>,
     impl Stream<Item = Result<Guarded, watcher::Error>> + Send + 'static + use<>,
@@ -54,8 +59,9 @@ pub fn tenants(
     let stream = reflector(
         writer,
         watcher(api, watcher::Config::default())
-            .default_backoff()
-            .modify(strip),
+            .backoff(WatchPause::default())
+            .modify(strip)
+            .inspect_ok(move |event| ids.saw(event)),
     )
     .touched_objects()
     .inspect(move |_| touched.notify_one())
@@ -128,7 +134,7 @@ where
     let kind = <K as k8s_openapi::Resource>::KIND;
     let api = Api::<PartialObjectMeta<K>>::all(client.clone());
     watcher(api, ours())
-        .default_backoff()
+        .backoff(WatchPause::default())
         .flat_map(move |event| {
             stream::iter(news(event, &seen, kind, |object| {
                 seen.saw(kind, object.meta())
@@ -146,7 +152,7 @@ fn deployments(
     // They are large: fewer at once.
     let config = ours().page_size(100);
     watcher(Api::<Deployment>::all(client.clone()), config)
-        .default_backoff()
+        .backoff(WatchPause::default())
         .flat_map(move |event| {
             stream::iter(news(event, &seen, kind, |object| {
                 seen.saw_rollout(kind, object.meta(), Rollout::of(object))
@@ -294,7 +300,7 @@ pub(crate) async fn work_off(
                 Ok(names) => for name in names {
                     let lane = lane_of(&ctx, &name);
                     let pause = match lane {
-                        Lane::User => Duration::ZERO,
+                        Lane::User | Lane::Provision => Duration::ZERO,
                         Lane::Background => DEBOUNCE,
                     };
                     queue.ask(&name, lane, Instant::now() + pause);

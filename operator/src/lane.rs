@@ -13,30 +13,46 @@ use crate::reconcile::validate::{Run, sleep_or_wake};
 pub enum Lane {
     /// Nobody: the look after a restart or an hour, drift, waves of upgrades, another try after a failure.
     Background,
-    /// A person: a new tenant, an edited spec, a request to a tenant that sleeps, a wish by annotation.
+    /// A person, who does not expect it at once: a new tenant, whose schema and tables take the database a second or more.
+    Provision,
+    /// A person, who does: an edited spec, a request to a tenant that sleeps, a wish by annotation.
     User,
 }
 
 impl Lane {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Background, Self::User];
+    /// How many there are.
+    pub const COUNT: usize = 3;
+    /// Each of them.
+    pub const ALL: [Self; Self::COUNT] = [Self::Background, Self::Provision, Self::User];
 
     /// As a label of metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Background => "background",
+            Self::Provision => "provision",
             Self::User => "user",
         }
     }
 
     /// Whoever waits for this tenant at `now`: a person, while what they asked for was not obeyed yet.
     pub fn of(tenant: &Tenant, now: DateTime<Utc>) -> Self {
-        if somebody_waits(tenant, now) {
+        if is_being_made(tenant) {
+            Self::Provision
+        } else if somebody_waits(tenant, now) {
             Self::User
         } else {
             Self::Background
         }
     }
+}
+
+/// Whether its tables are still to be made. Once they are, what is left is short: to see that its pods are ready, and say so.
+fn is_being_made(tenant: &Tenant) -> bool {
+    let status = tenant.status.as_ref();
+    let phase = status.and_then(|status| status.phase);
+    tenant.metadata.deletion_timestamp.is_none()
+        && status.is_none_or(|status| status.schema_version.is_none())
+        && matches!(phase, None | Some(Phase::Pending | Phase::Provisioning))
 }
 
 fn somebody_waits(tenant: &Tenant, now: DateTime<Utc>) -> bool {
@@ -79,20 +95,24 @@ fn somebody_waits(tenant: &Tenant, now: DateTime<Utc>) -> bool {
         .is_some_and(|ready| ready.status == ConditionStatus::False && ready.reason == "Starting")
 }
 
-/// Steps in databases at once. Background work never takes the last place, so that whoever somebody waits for waits for
-/// at most the steps that are under way.
+/// Steps in databases at once. Long steps (those of new tenants, and of whom nobody waits for) never take all places: an edit, whose
+/// step is short, waits for none of them. Of theirs the background never takes the last one.
 #[derive(Debug)]
 pub struct DatabasePermits {
     all: Semaphore,
+    long: Semaphore,
     background: Semaphore,
 }
 
 impl DatabasePermits {
     /// So many at once.
     pub fn new(at_once: usize) -> Self {
+        // A third is kept for users, where there is more than one.
+        let long = (at_once - at_once.div_ceil(3)).max(1);
         Self {
             all: Semaphore::new(at_once),
-            background: Semaphore::new(at_once.saturating_sub(1).max(1)),
+            long: Semaphore::new(long),
+            background: Semaphore::new(long.saturating_sub(1).max(1)),
         }
     }
 
@@ -100,11 +120,16 @@ impl DatabasePermits {
     pub async fn enter(&self, lane: Lane) -> DatabasePermit<'_> {
         // No place is refused: the semaphores are never closed.
         let background = match lane {
-            Lane::User => None,
             Lane::Background => self.background.acquire().await.ok(),
+            Lane::Provision | Lane::User => None,
+        };
+        let long = match lane {
+            Lane::Background | Lane::Provision => self.long.acquire().await.ok(),
+            Lane::User => None,
         };
         DatabasePermit {
             _all: self.all.acquire().await.ok(),
+            _long: long,
             _background: background,
         }
     }
@@ -115,6 +140,7 @@ impl DatabasePermits {
 #[must_use]
 pub struct DatabasePermit<'a> {
     _all: Option<SemaphorePermit<'a>>,
+    _long: Option<SemaphorePermit<'a>>,
     _background: Option<SemaphorePermit<'a>>,
 }
 
@@ -153,12 +179,12 @@ mod tests {
 
     #[test]
     fn what_a_person_asked_for_comes_first_until_it_is_done() {
-        use Lane::{Background, User};
+        use Lane::{Background, Provision, User};
         let annotate = |name: &'static str, value: &'static str| {
             move |tenant: &mut Value| tenant["metadata"]["annotations"][name] = json!(value)
         };
         check(|_| {}, Background);
-        check(|tenant| tenant["status"] = Value::Null, User);
+        check(|tenant| tenant["status"] = Value::Null, Provision);
         check(|tenant| tenant["metadata"]["generation"] = json!(4), User);
         check(
             annotate("gotrs.io/last-active", "2026-01-02T11:59:00Z"),
@@ -195,7 +221,17 @@ mod tests {
             Background,
         );
         check(
-            |tenant| tenant["status"]["phase"] = json!("Provisioning"),
+            |tenant| {
+                tenant["status"]["phase"] = json!("Provisioning");
+                tenant["metadata"]["generation"] = json!(4);
+            },
+            Provision,
+        );
+        check(
+            |tenant| {
+                tenant["status"]["phase"] = json!("Provisioning");
+                tenant["status"]["schemaVersion"] = json!(12);
+            },
             User,
         );
         let starting = |tenant: &mut Value| {
@@ -217,19 +253,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_last_place_in_a_database_is_for_whom_somebody_waits_for() {
-        let permits = DatabasePermits::new(3);
-        let first = permits.enter(Lane::Background).await;
-        let second = permits.enter(Lane::Background).await;
-        assert!(permits.enter(Lane::Background).now_or_never().is_none());
-        let user = permits.enter(Lane::User).now_or_never();
-        assert!(user.is_some());
-        assert!(permits.enter(Lane::User).now_or_never().is_none());
-        drop(first);
-        assert!(permits.enter(Lane::User).now_or_never().is_some());
-        drop((second, user));
-        // Where there is but one place, background work has it too.
+    async fn what_is_short_never_waits_for_what_is_long() {
+        let permits = DatabasePermits::new(6);
+        let enter = |lane| permits.enter(lane).now_or_never();
+        let mut background: Vec<_> = (0..3).map(|_| enter(Lane::Background).unwrap()).collect();
+        assert!(enter(Lane::Background).is_none());
+        let provision = enter(Lane::Provision).unwrap();
+        assert!(enter(Lane::Provision).is_none(), "two are kept for users");
+        let users = [enter(Lane::User).unwrap(), enter(Lane::User).unwrap()];
+        assert!(enter(Lane::User).is_none());
+        background.pop();
+        assert!(
+            enter(Lane::User).is_some(),
+            "users may have all that is free"
+        );
+        drop((background, provision, users));
+        let all: Vec<_> = (0..6).map(|_| enter(Lane::User).unwrap()).collect();
+        assert!(enter(Lane::Provision).is_none());
+        drop(all);
+        // Where there is but one place, everybody has it.
         let one = DatabasePermits::new(1);
-        assert!(one.enter(Lane::Background).now_or_never().is_some());
+        for lane in Lane::ALL {
+            assert!(one.enter(lane).now_or_never().is_some(), "{lane:?}");
+        }
     }
 }

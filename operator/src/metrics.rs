@@ -42,7 +42,7 @@ pub fn describe() {
     );
     metrics::describe_gauge!(
         "operator_queue_depth",
-        "tenants that wait for a place, by lane: user (somebody waits for it) or background"
+        "tenants that wait for a place, by lane: user (somebody waits for it), provision (it is being made) or background"
     );
     metrics::describe_gauge!(
         "operator_queue_running",

@@ -2,7 +2,7 @@
 //!
 //! Each tenant waits at most once and is worked on at most once at a time; whatever is asked for in the meantime is one more
 //! turn. Whom somebody waits for passes whom nobody waits for, at whatever place the latter is. Each lane has places of
-//! its own that the other never takes: a flood in one does not stop the other.
+//! its own that the others never take: a flood in one does not stop another.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -14,10 +14,12 @@ use crate::lane::Lane;
 /// How many are worked on at once.
 #[derive(Debug, Clone, Copy)]
 pub struct Places {
-    /// In both lanes together.
+    /// In all lanes together.
     pub total: usize,
-    /// At most of those that somebody waits for.
+    /// At most of those for whom somebody waits.
     pub user: usize,
+    /// At most of those that are being made.
+    pub provision: usize,
     /// At most of those that nobody waits for.
     pub background: usize,
 }
@@ -26,6 +28,7 @@ impl Places {
     const fn of(self, lane: Lane) -> usize {
         match lane {
             Lane::User => self.user,
+            Lane::Provision => self.provision,
             Lane::Background => self.background,
         }
     }
@@ -37,10 +40,10 @@ pub struct Queue {
     places: Places,
     entries: HashMap<Arc<str>, Entry>,
     /// In the order in which they became due.
-    ready: [BTreeMap<u64, Arc<str>>; 2],
+    ready: [BTreeMap<u64, Arc<str>>; Lane::COUNT],
     /// Not due yet.
     later: BTreeSet<(Instant, Arc<str>)>,
-    running: [usize; 2],
+    running: [usize; Lane::COUNT],
     next_ticket: u64,
 }
 
@@ -72,9 +75,9 @@ impl Queue {
         Self {
             places,
             entries: HashMap::new(),
-            ready: [BTreeMap::new(), BTreeMap::new()],
+            ready: std::array::from_fn(|_| BTreeMap::new()),
             later: BTreeSet::new(),
-            running: [0; 2],
+            running: [0; Lane::COUNT],
             next_ticket: 0,
         }
     }
@@ -132,7 +135,7 @@ impl Queue {
         if self.running.iter().sum::<usize>() >= self.places.total {
             return None;
         }
-        for lane in [Lane::User, Lane::Background] {
+        for lane in Lane::ALL.into_iter().rev() {
             if self.running[lane as usize] >= self.places.of(lane) {
                 continue;
             }

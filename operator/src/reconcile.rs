@@ -23,7 +23,6 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::core::DeserializeGuard;
-use kube::runtime::events::Recorder;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::json;
@@ -37,7 +36,9 @@ use tracing::Instrument as _;
 use crate::channel::observe::channel_name;
 use crate::channel::work::GuardedChannel;
 use crate::config::ClusterConfig;
+use crate::events::Events;
 use crate::exports::Exports;
+use crate::ids::Ids;
 use crate::lane::{DatabasePermits, Lane};
 use crate::lease::{Leadership, NotLeading};
 use crate::memory::Memory;
@@ -78,6 +79,8 @@ pub struct Context {
     pub memory: Memory,
     /// All tenants.
     pub tenants: Store<Guarded>,
+    /// Which of them names which id.
+    pub ids: Arc<Ids>,
     /// All channels.
     pub channels: Store<GuardedChannel>,
     /// Any Tenant has changed in any way.
@@ -85,7 +88,7 @@ pub struct Context {
     /// Whether we may write.
     pub leadership: Leadership,
     /// Writes Events.
-    pub events: Recorder,
+    pub events: Events,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// For work that is bound by CPU.
@@ -334,7 +337,7 @@ async fn bring_in_line(
         rollout,
     };
     write::report(ctx, tenant, &facts).await?;
-    database::write_down(ctx, wanted, store.as_ref()).await;
+    database::write_down(ctx, wanted, store.as_ref(), ctx.lane_of(tenant)).await;
     Ok(if is_exporting {
         Action::requeue(export::LOOK)
     } else {
@@ -502,12 +505,14 @@ fn older_with_the_same_id(tenant: &Tenant, ctx: &Context) -> Option<String> {
         let created = tenant.metadata.creation_timestamp.as_ref();
         (created.map(|time| time.0), tenant.name_any())
     };
-    ctx.tenants.state().iter().find_map(|other| {
-        let other = other.0.as_ref().ok()?;
-        (other.metadata.uid != tenant.metadata.uid
-            && tenant_id(other).ok() == Some(id)
-            && age(other) < age(tenant))
-        .then(|| other.name_any())
+    ctx.ids.named(id).into_iter().find(|name| {
+        let other = ctx.tenants.get(&ObjectRef::new(name));
+        let other = other.as_deref().and_then(|other| other.0.as_ref().ok());
+        other.is_some_and(|other| {
+            other.metadata.uid != tenant.metadata.uid
+                && tenant_id(other).ok() == Some(id)
+                && age(other) < age(tenant)
+        })
     })
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use blob_store::config::S3Args;
 use domain::clock::{Clock as _, SystemClock};
-use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::events::Reporter;
 use kube::{Client, Config};
 use secrecy::SecretString;
 use service_kit::config::{ConfigError, SecretName, required_secret};
@@ -22,7 +22,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::calls::Calls;
 use crate::config::ClusterConfig;
+use crate::events::Events;
 use crate::exports::{Archives, Exports};
+use crate::ids::Ids;
 use crate::lane::DatabasePermits;
 use crate::lease::Candidate;
 use crate::memory::Memory;
@@ -31,12 +33,16 @@ use crate::seen::Seen;
 use crate::store::Stores;
 use crate::{channel, controller, metrics, note};
 
-/// As many steps at once as `TenantDatabase` has connections.
-const DATABASE_WORK: usize = 4;
 /// How often something that does not answer is asked again.
 const ASK_EVERY: Duration = Duration::from_secs(2);
 /// A new tenant waits so long for the list of channels, which says what it runs.
 const CHANNELS: Duration = Duration::from_secs(5);
+/// Longest wait for a connection to the API server.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// Longest wait for its answer to a call of a reconcile, which is tried again.
+const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+/// A watch hears a bookmark about each minute, whatever happens: two of them missing is an end.
+const SILENCE_OF_WATCHES: Duration = Duration::from_secs(150);
 const API: &str = "cluster";
 const DATABASE: &str = "database";
 
@@ -125,6 +131,7 @@ pub async fn run(config: RunConfig, guard: &TelemetryGuard) -> anyhow::Result<Ex
     let archives = config.s3.optional_store()?;
     metrics::describe();
     let tasks = Tasks::new();
+    guard.sum_up(&tasks);
     let readiness = Readiness::waiting_for(&[API, DATABASE]);
     http::serve(
         &tasks,
@@ -135,9 +142,10 @@ pub async fn run(config: RunConfig, guard: &TelemetryGuard) -> anyhow::Result<Ex
     let access = Config::infer()
         .await
         .context("no cluster: run in a pod, or set KUBECONFIG")?;
+    let watching = patient(access.clone(), SILENCE_OF_WATCHES);
     let operator = Operator {
-        client: Client::try_from(access.clone()).context("making a client of the cluster")?,
-        access,
+        client: Client::try_from(watching).context("making a client of the cluster")?,
+        access: patient(access, ANSWER_WITHIN),
         calls: config.abort_after_calls.map(Calls::abort_after),
         urls: urls(&cluster, database_url)?,
         cluster,
@@ -158,6 +166,7 @@ type Databases = Vec<(String, TenantDatabase)>;
 struct Operator {
     /// For watches and the Lease.
     client: Client,
+    /// For reconciles.
     access: Config,
     calls: Option<Calls>,
     urls: Vec<(String, SecretString)>,
@@ -190,7 +199,8 @@ impl Operator {
         }
         ::metrics::gauge!("operator_leading").set(1);
         let mut stores = take_over(&databases).await?;
-        let mut client = self.client.clone();
+        let mut client =
+            Client::try_from(self.access.clone()).context("making a client of the cluster")?;
         if let Some(calls) = &self.calls {
             client = calls.client(self.access)?;
             for store in stores.values_mut() {
@@ -213,11 +223,12 @@ impl Operator {
                 ),
             }
         }
-        let touched = Arc::new(Notify::new());
-        let (tenants, changes) = controller::tenants(&self.client, Arc::clone(&touched));
+        let (touched, ids) = (Arc::new(Notify::new()), Arc::new(Ids::default()));
+        let (tenants, changes) =
+            controller::tenants(&self.client, Arc::clone(&touched), Arc::clone(&ids));
         let (channels, channel_changes) = channel::work::channels(&self.client);
         let ctx = Arc::new(Context {
-            events: Recorder::new(
+            events: Events::new(
                 client.clone(),
                 Reporter {
                     controller: "gotrs.io/operator".to_owned(),
@@ -228,10 +239,14 @@ impl Operator {
             cluster: self.cluster,
             stores,
             exports: Exports::new(self.archives, self.tasks.clone()),
-            database_permits: DatabasePermits::new(DATABASE_WORK),
+            database_permits: DatabasePermits::new(
+                // Whoever waits, waits for a place and not for a connection.
+                usize::try_from(tenant_database::CONNECTIONS).unwrap_or(1),
+            ),
             seen: Arc::new(seen),
             memory,
             tenants: tenants.clone(),
+            ids,
             channels,
             touched,
             leadership: candidate.leadership(),
@@ -315,6 +330,16 @@ impl Operator {
         self.readiness.set(DATABASE, PartState::Ready);
         Ok(Some(databases))
     }
+}
+
+/// Access whose server may be silent for so long: a connection that died without a word (a machine that is gone) must not keep who
+/// waits for its answer.
+fn patient(mut access: Config, silence: Duration) -> Config {
+    access.connect_timeout = Some(CONNECT_WITHIN);
+    access.read_timeout = Some(silence);
+    // Counted from the request, not from the last use of its connection.
+    access.reset_reader_on_write = true;
+    access
 }
 
 /// Waits a little; `false` when the process stops.

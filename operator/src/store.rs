@@ -89,6 +89,14 @@ pub trait TenantStore: Send + Sync + 'static {
         credentials: &Credentials,
         limits: &RoleLimits,
     ) -> Result<(), StoreError>;
+    /// Other passwords or limits for roles that are otherwise as they were made: where their stamp is `stamp`. Answers the new one.
+    async fn change_roles(
+        &self,
+        tenant: TenantId,
+        credentials: &Credentials,
+        limits: &RoleLimits,
+        stamp: &str,
+    ) -> Result<Option<String>, StoreError>;
     /// Tables and default rows; answers the newest migration.
     async fn migrate(&self, tenant: TenantId) -> Result<i64, StoreError>;
     /// The first administrator, where none was made yet; answers whether it was made now.
@@ -140,6 +148,18 @@ impl TenantStore for TenantDatabase {
         limits: &RoleLimits,
     ) -> Result<(), StoreError> {
         Self::ensure_roles(self, tenant, credentials, limits)
+            .await
+            .map_err(roles_error)
+    }
+
+    async fn change_roles(
+        &self,
+        tenant: TenantId,
+        credentials: &Credentials,
+        limits: &RoleLimits,
+        stamp: &str,
+    ) -> Result<Option<String>, StoreError> {
+        Self::change_roles(self, tenant, credentials, limits, stamp)
             .await
             .map_err(roles_error)
     }

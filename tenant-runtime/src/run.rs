@@ -54,6 +54,7 @@ pub async fn run(config: RuntimeConfig, guard: &TelemetryGuard) -> anyhow::Resul
             .context("reading the internal address")?,
         pid: std::process::id(),
     };
+    guard.sum_up(&tasks);
     http::serve(
         &tasks,
         "internal server",

@@ -1,10 +1,12 @@
 //! A copy in memory of everything of one kind, kept current by a watch.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use futures_util::StreamExt as _;
 use kube::runtime::reflector::{self, Store};
+use kube::runtime::utils::Backoff;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
@@ -62,6 +64,39 @@ where
     }
 }
 
+/// Pauses between the attempts of a watch that fails, up to five seconds: a cluster that is back is noticed within that. The client's
+/// own default is up to a minute, for which whoever signed up or came by meanwhile would wait.
+#[derive(Debug)]
+struct Pauses(Duration);
+
+impl Pauses {
+    const FIRST: Duration = Duration::from_millis(500);
+    const LONGEST: Duration = Duration::from_secs(5);
+}
+
+impl Default for Pauses {
+    fn default() -> Self {
+        Self(Self::FIRST)
+    }
+}
+
+impl Iterator for Pauses {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let pause = self.0;
+        self.0 = (pause * 2).min(Self::LONGEST);
+        // Many routers do not ask at the same moment.
+        Some(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0))
+    }
+}
+
+impl Backoff for Pauses {
+    fn reset(&mut self) {
+        *self = Self::default();
+    }
+}
+
 /// Begins to watch; `seen` is called with each object that was added, changed or removed, after the copy has it. The watch goes
 /// on for ever: what breaks it is begun again, after pauses that grow.
 pub(super) fn start<K>(
@@ -78,7 +113,7 @@ where
     let stopping = tasks.stopping();
     tasks.spawn_service(name, async move {
         let events = watcher(api, config)
-            .default_backoff()
+            .backoff(Pauses::default())
             // The larger half of an object, of interest to nobody here.
             .modify(|object| object.meta_mut().managed_fields = None)
             .reflect(writer)
@@ -104,8 +139,6 @@ where
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use k8s_openapi::api::core::v1::ConfigMap;
 
     use super::*;
@@ -134,5 +167,20 @@ mod tests {
                 .expect("everybody hears of it")
                 .unwrap();
         }
+    }
+
+    #[test]
+    fn a_watch_never_waits_long_for_a_cluster_that_is_back() {
+        let mut pauses = Pauses::default();
+        let all: Vec<Duration> = pauses.by_ref().take(1_000).collect();
+        assert!(all[0] <= Pauses::FIRST);
+        assert!(all.iter().all(|pause| *pause <= Pauses::LONGEST));
+        let last = &all[10..];
+        assert!(
+            last.iter().all(|pause| *pause >= Pauses::LONGEST / 2),
+            "{last:?}"
+        );
+        pauses.reset();
+        assert!(pauses.next().unwrap() <= Pauses::FIRST);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::IsTerminal as _;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -16,6 +17,8 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _};
+
+use crate::Tasks;
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -49,6 +52,23 @@ pub struct TelemetryGuard {
     provider: SdkTracerProvider,
     /// Renders the metrics of this process; given to the internal server.
     pub metrics: PrometheusHandle,
+}
+
+impl TelemetryGuard {
+    /// Sums up what histograms were told, now and then until the process stops. Without it they keep every single value until somebody
+    /// asks for the metrics, and nobody may.
+    pub fn sum_up(&self, tasks: &Tasks) {
+        const EVERY: Duration = Duration::from_secs(10);
+        let (metrics, stopping) = (self.metrics.clone(), tasks.stopping());
+        tasks.spawn("metrics", async move {
+            loop {
+                tokio::select! {
+                    () = tokio::time::sleep(EVERY) => metrics.run_upkeep(),
+                    () = stopping.cancelled() => return,
+                }
+            }
+        });
+    }
 }
 
 impl Drop for TelemetryGuard {

@@ -11,6 +11,8 @@ use crate::credentials::Credentials;
 use crate::fence::{self, FencingEpoch};
 use crate::names::TenantNames;
 
+/// Most connections of one [`TenantDatabase`]: whoever does more at once waits. Idle ones are closed after half a minute.
+pub const CONNECTIONS: u32 = 6;
 /// Longest wait for a free connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest time for one whole operation; the server's own limits (below) end a statement much earlier. It
@@ -108,7 +110,7 @@ impl TenantDatabase {
             // Statements of this crate hold verifiers and are long; errors carry what is needed.
             .disable_statement_logging();
         let pool = PgPoolOptions::new()
-            .max_connections(4)
+            .max_connections(CONNECTIONS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
             .idle_timeout(Duration::from_secs(30))
             .connect_with(admin)

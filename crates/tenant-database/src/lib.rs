@@ -32,7 +32,7 @@ mod scram;
 
 pub use administrator::{AdministratorError, AdministratorSeed};
 pub use archive::ArchiveError;
-pub use connection::{ConnectError, DatabaseError, TenantDatabase};
+pub use connection::{CONNECTIONS, ConnectError, DatabaseError, TenantDatabase};
 pub use credentials::{Credentials, StoredCredentials};
 pub use drift::{Drift, VerifyError};
 pub use export::{ExportError, ExportReport, ImportError};

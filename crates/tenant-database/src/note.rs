@@ -5,6 +5,7 @@
 //! when a table comes or goes. Stamps of all tenants are one query.
 
 use domain::id::TenantId;
+use sqlx::PgConnection;
 use sqlx::types::Uuid;
 
 use crate::connection::{DatabaseError, Doing as _, TenantDatabase, limited};
@@ -46,20 +47,28 @@ macro_rules! stamp {
     };
 }
 
+/// The stamp of a tenant's roles and schema.
+pub(crate) async fn stamp_of(
+    connection: &mut PgConnection,
+    names: &TenantNames,
+) -> Result<String, DatabaseError> {
+    sqlx::query_scalar(concat!(
+        "SELECT ",
+        stamp!(),
+        " FROM (SELECT $1::text AS name) s"
+    ))
+    .bind(names.schema.as_str())
+    .fetch_one(connection)
+    .await
+    .doing("reading a tenant's stamp")
+}
+
 impl TenantDatabase {
     /// The stamp of a tenant's roles and schema.
     pub async fn stamp(&self, tenant: TenantId) -> Result<String, NoteError> {
         limited(async {
-            let stamp = sqlx::query_scalar(concat!(
-                "SELECT ",
-                stamp!(),
-                " FROM (SELECT $1::text AS name) s"
-            ))
-            .bind(TenantNames::of(tenant).schema.as_str())
-            .fetch_one(self.pool())
-            .await
-            .doing("reading a tenant's stamp")?;
-            Ok(stamp)
+            let mut connection = self.pool().acquire().await.doing("connecting")?;
+            Ok(stamp_of(&mut connection, &TenantNames::of(tenant)).await?)
         })
         .await
     }

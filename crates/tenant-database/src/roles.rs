@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 use crate::connection::{DatabaseError, Doing as _, TenantDatabase, limited, run};
 use crate::credentials::Credentials;
 use crate::names::TenantNames;
-use crate::{privileges, scram};
+use crate::{note, privileges, scram};
 
 /// What a tenant's roles may use of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,27 +87,41 @@ impl TenantDatabase {
                 schema: names.schema.as_str().to_owned(),
             });
         }
-        let runtime = role_verb(
-            &mut transaction,
-            names.runtime.as_str(),
-            &credentials.runtime,
-        )
-        .await?;
-        let lambda =
-            role_verb(&mut transaction, names.lambda.as_str(), &credentials.lambda).await?;
-        let statements = [
-            runtime_sql(&names, &runtime, limits),
-            lambda_sql(&names, &lambda, limits),
-            default_privileges_sql(&names),
-        ]
-        .concat();
-        run(&mut transaction, statements)
+        let both = both_sql(&mut transaction, &names, credentials, limits).await?;
+        run(&mut transaction, both + &default_privileges_sql(&names))
             .await
             .doing("making the runtime and the lambda role")?;
         // Tables that were there before their roles.
         privileges::bring_in_line(&mut transaction, &names).await?;
         transaction.commit().await.doing("committing")?;
         Ok(())
+    }
+
+    /// Gives the two roles other passwords or limits, and looks at nothing else: short enough for somebody who waits. Only where the
+    /// tenant's stamp still is `stamp`, which says that all else is as it was made; answers the new stamp, or `None` where it is not.
+    pub async fn change_roles(
+        &self,
+        tenant: TenantId,
+        credentials: &Credentials,
+        limits: &RoleLimits,
+        stamp: &str,
+    ) -> Result<Option<String>, RolesError> {
+        limited(async {
+            let names = TenantNames::of(tenant);
+            let mut transaction = self.begin(tenant).await?;
+            if note::stamp_of(&mut transaction, &names).await? != stamp {
+                return Ok(None);
+            }
+            let both = both_sql(&mut transaction, &names, credentials, limits).await?;
+            run(&mut transaction, both)
+                .await
+                .doing("changing the runtime and the lambda role")?;
+            // Of rows that this transaction wrote: nobody else can have come in between.
+            let stamp = note::stamp_of(&mut transaction, &names).await?;
+            transaction.commit().await.doing("committing")?;
+            Ok(Some(stamp))
+        })
+        .await
     }
 
     /// Lets a tenant's roles sign in or not; when not, ends the connections that they have.
@@ -167,6 +181,18 @@ pub(crate) async fn end_connections(
     .fetch_one(database.pool())
     .await
     .doing("ending the tenant's connections")
+}
+
+/// Makes both roles or brings them in line, whatever they may read.
+async fn both_sql(
+    connection: &mut PgConnection,
+    names: &TenantNames,
+    credentials: &Credentials,
+    limits: &RoleLimits,
+) -> Result<String, DatabaseError> {
+    let runtime = role_verb(connection, names.runtime.as_str(), &credentials.runtime).await?;
+    let lambda = role_verb(connection, names.lambda.as_str(), &credentials.lambda).await?;
+    Ok(runtime_sql(names, &runtime, limits) + &lambda_sql(names, &lambda, limits))
 }
 
 /// `CREATE ROLE` or `ALTER ROLE`, with a password where the stored one differs.

@@ -12,10 +12,23 @@ before=$(containers)
 sleep 30
 "$kubernetes_folder/cluster" start apiserver
 began=$EPOCHREALTIME
+# With leader election (a cluster of one controller-manager and one scheduler does without) these two end with their lease and begin anew; so
+# they do here. What they would wait otherwise, up to a minute, is the pause of their own client.
+for part in controller-manager scheduler; do
+  "$kubernetes_folder/cluster" stop "$part"
+  "$kubernetes_folder/cluster" start "$part"
+done
 eventually 60 "an API server that is ready again" kubectl get --raw /readyz
 tenant born-late | kubectl apply --filename - >/dev/null
+# Pods reach the API server as soon as kube-proxy does, which has pauses of its own. The operator's part begins there: it renews its Lease.
+back=$(date --utc +%Y-%m-%dT%H:%M:%S)
+renewed() { [[ $(kubectl --namespace platform get lease --output 'jsonpath={.items[*].spec.renewTime}') > $back ]]; }
+eventually 90 "an operator that reaches the API server again" renewed
+reached=$EPOCHREALTIME
+eventually 30 "the next tenant's Deployment, soon after the operator's return" kubectl --namespace tenant-born-late get deployment runtime
+echo "measured: API server back after 30 s, next tenant applied $(seconds "$reached") after the operator reaches it"
 ready born-late 120s
-echo "measured: API server back after 30 s, next tenant Ready after $(seconds "$began")"
+echo "measured: Ready $(seconds "$began") after the API server's start"
 [ "$(containers)" = "$before" ] || fail "the runtime was restarted: $before, now $(containers)"
 
 # Without PostgreSQL for 30 s: what is new waits and says for what; what is there comes back by itself.

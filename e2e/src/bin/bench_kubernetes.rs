@@ -2,11 +2,13 @@
 //! `docs/performance.md` (`make bench-kubernetes`). Pods are faked, see [`ApiServer`].
 //!
 //! Bounded in count and time; everything is on loopback. Every aim stands beside what was measured, so that a miss shows.
-//! `bench_kubernetes 300` takes other than 1 000 tenants and writes nothing.
+//! `bench_kubernetes 300` takes other than 1 000 tenants and leaves `docs/performance.md` alone. What is measured is printed, and written into
+//! `target/bench-kubernetes-<tenants>.md`, as soon as it is known: a run that is cut tells what it has found.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -29,6 +31,8 @@ const EDIT_EVERY: Duration = Duration::from_millis(50);
 const NEWCOMERS: usize = 10;
 /// Nothing is asked of anybody for so long before the idle minute begins.
 const CALM: Duration = Duration::from_secs(5);
+/// How often it is told how far the making of all tenants is.
+const TELL_EVERY: Duration = Duration::from_secs(30);
 const MINUTE: Duration = Duration::from_mins(1);
 
 #[tokio::main]
@@ -58,15 +62,19 @@ async fn main() -> anyhow::Result<()> {
     };
     api.stop().await?;
     database.drop_database().await?;
-    let mut text = String::new();
-    for (what, measured, aim) in &rows {
-        writeln!(text, "| {what} | {measured} | {aim} |")?;
-    }
     if count == TENANTS {
-        keep(&text)
+        keep(&table(&rows)?)
     } else {
         Ok(())
     }
+}
+
+fn table(rows: &[Row]) -> anyhow::Result<String> {
+    let mut text = String::new();
+    for (what, measured, aim) in rows {
+        writeln!(text, "| {what} | {measured} | {aim} |")?;
+    }
+    Ok(text)
 }
 
 #[expect(clippy::print_stdout, reason = "what was measured is told to people")]
@@ -153,19 +161,36 @@ impl Seen {
 type Row = (String, String, &'static str);
 
 /// Tells each row as soon as it is there: the whole takes many minutes.
-#[derive(Default)]
-struct Rows(Vec<Row>);
+struct Rows {
+    all: Vec<Row>,
+    file: PathBuf,
+    started: Instant,
+}
 
 impl Rows {
-    fn push(&mut self, row: Row) {
-        tell(&format!("{}: {} {}", row.0, row.1, row.2));
-        self.0.push(row);
+    fn new(count: usize) -> anyhow::Result<Self> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
+        std::fs::create_dir_all(&folder)?;
+        Ok(Self {
+            all: Vec::new(),
+            file: folder.join(format!("bench-kubernetes-{count}.md")),
+            started: Instant::now(),
+        })
     }
 
-    fn extend(&mut self, rows: Vec<Row>) {
-        for row in rows {
-            self.push(row);
-        }
+    fn push(&mut self, row: Row) -> anyhow::Result<()> {
+        let minutes = self.started.elapsed().as_secs_f64() / 60.0;
+        tell(&format!(
+            "[{minutes:4.1} min] {}: {} {}",
+            row.0, row.1, row.2
+        ));
+        self.all.push(row);
+        std::fs::write(&self.file, table(&self.all)?)
+            .with_context(|| format!("writing {}", self.file.display()))
+    }
+
+    fn extend(&mut self, rows: Vec<Row>) -> anyhow::Result<()> {
+        rows.into_iter().try_for_each(|row| self.push(row))
     }
 }
 
@@ -179,8 +204,8 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     async fn run(&self) -> anyhow::Result<Vec<Row>> {
-        let mut rows = Rows::default();
         let count = self.count;
+        let mut rows = Rows::new(count)?;
         let mut operator = self.operator()?;
         operator.wait_until_leading().await?;
         tokio::time::sleep(CALM).await;
@@ -189,7 +214,7 @@ impl Bench<'_> {
             "memory of the operator without tenants".to_owned(),
             mebibytes(base),
             "",
-        ));
+        ))?;
 
         let before = self.api.requests_of_the_operator()?;
         let started = Instant::now();
@@ -198,8 +223,15 @@ impl Bench<'_> {
             .buffer_unordered(8)
             .try_collect::<Vec<()>>()
             .await?;
+        let told = Cell::new(started);
         self.until(CONVERGE, "all tenants are ready", || {
-            self.seen.ready() >= count
+            let ready = self.seen.ready();
+            if told.get().elapsed() > TELL_EVERY {
+                told.set(Instant::now());
+                let elapsed = seconds(started.elapsed());
+                tell(&format!("{ready} of {count} are ready after {elapsed}"));
+            }
+            ready >= count
         })
         .await?;
         let elapsed = started.elapsed();
@@ -207,7 +239,7 @@ impl Bench<'_> {
             format!("{count} new tenants until all are ready (most of it in PostgreSQL: tables)"),
             seconds(elapsed),
             "",
-        ));
+        ))?;
         let requests = self.api.requests_of_the_operator()?.since(before);
         rows.push((
             "requests to the API server for each".to_owned(),
@@ -217,21 +249,21 @@ impl Bench<'_> {
                 per(requests.writes, count)
             ),
             "",
-        ));
+        ))?;
         self.calm(&operator).await?;
         rows.push(self.memory(
             "memory for each tenant above that, after all were made",
             &operator,
             base,
-        )?);
+        )?)?;
 
-        rows.extend(self.idle(&operator).await?);
-        rows.extend(self.edits().await?);
+        rows.extend(self.idle(&operator).await?)?;
+        rows.extend(self.edits().await?)?;
         self.calm(&operator).await?;
         rows.push(
             self.drift("deleted or edited: each of nine kinds, one after the other, slowest back")
                 .await?,
-        );
+        )?;
 
         // An orderly end, so that the Lease is free.
         operator.stop().await?;
@@ -243,30 +275,30 @@ impl Bench<'_> {
             "restart: to leading".to_owned(),
             seconds(started.elapsed()),
             "",
-        ));
+        ))?;
         let steady = self.steady(&operator).await?;
         rows.push((
             "restart: from the start of the process until every tenant was looked at".to_owned(),
             seconds(steady - started),
             "≤ 5 s",
-        ));
+        ))?;
         rows.push((
             "restart: processor time until then".to_owned(),
             seconds(operator.processor_time()?),
             "",
-        ));
+        ))?;
         let requests = self.api.requests_of_the_operator()?.since(before);
         rows.push((
             "restart: requests to the API server".to_owned(),
             format!("{} reads, {} writes", requests.reads, requests.writes),
             "",
-        ));
+        ))?;
         self.calm(&operator).await?;
         rows.push(self.memory(
             "memory for each tenant above that, after a restart",
             &operator,
             base,
-        )?);
+        )?)?;
 
         operator.stop().await?;
         let mut operator = self.operator()?;
@@ -274,14 +306,14 @@ impl Bench<'_> {
         rows.push(
             self.drift("the same, from the moment in which a restarted operator leads")
                 .await?,
-        );
+        )?;
         operator.stop().await?;
         rows.push((
             "load average of the machine at the end (1, 5, 15 minutes), two processors".to_owned(),
             load_average()?,
             "",
-        ));
-        Ok(rows.0)
+        ))?;
+        Ok(rows.all)
     }
 
     fn operator(&self) -> anyhow::Result<Operator> {

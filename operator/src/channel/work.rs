@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Cause, Counts, Decision, Move, Stage, Time, observe, report};
+use crate::backoff::WatchPause;
 use crate::reconcile::{Context, write};
 
 /// Changes that come together are one look.
@@ -45,7 +46,7 @@ pub fn channels(
     let stream = reflector(
         writer,
         watcher(api, watcher::Config::default())
-            .default_backoff()
+            .backoff(WatchPause::default())
             .modify(|object| object.meta_mut().managed_fields = None),
     )
     .touched_objects()

@@ -7,6 +7,7 @@ use super::*;
 const PLACES: Places = Places {
     total: 4,
     user: 3,
+    provision: 2,
     background: 3,
 };
 
@@ -21,6 +22,7 @@ fn one_at_a_time() -> Queue {
     Queue::new(Places {
         total: 1,
         user: 1,
+        provision: 1,
         background: 1,
     })
 }
@@ -73,6 +75,22 @@ fn each_lane_has_places_that_the_other_never_takes() {
     );
 }
 
+/// A hundred tenants are ordered at once, and somebody edits one that works.
+#[test]
+fn those_that_are_being_made_leave_places_for_edits_and_come_before_the_background() {
+    let now = Instant::now();
+    let mut queue = Queue::new(PLACES);
+    queue.ask("b0", Lane::Background, now);
+    for number in 0..100 {
+        queue.ask(&format!("new{number:02}"), Lane::Provision, now);
+    }
+    assert_eq!(start(&mut queue, now), ["new00", "new01", "b0"]);
+    queue.ask("edited", Lane::User, now);
+    assert_eq!(start(&mut queue, now), ["edited"]);
+    queue.done("new00");
+    assert_eq!(start(&mut queue, now), ["new02"]);
+}
+
 #[test]
 fn what_is_asked_for_during_a_turn_is_one_more_turn() {
     let now = Instant::now();
@@ -113,7 +131,7 @@ fn a_later_turn_comes_earlier_when_somebody_asks() {
 
 #[derive(Debug, Clone)]
 enum Step {
-    Ask(u8, bool, u8),
+    Ask(u8, Lane, u8),
     Start,
     Done(u8),
     Wait(u8),
@@ -121,7 +139,12 @@ enum Step {
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        (0..6_u8, any::<bool>(), 0..5_u8).prop_map(|(name, user, at)| Step::Ask(name, user, at)),
+        (
+            0..6_u8,
+            proptest::sample::select(Lane::ALL.to_vec()),
+            0..5_u8
+        )
+            .prop_map(|(name, lane, at)| Step::Ask(name, lane, at)),
         Just(Step::Start),
         (0..6_u8).prop_map(Step::Done),
         (1..4_u8).prop_map(Step::Wait),
@@ -140,8 +163,7 @@ proptest! {
         let mut owed: BTreeSet<String> = BTreeSet::new();
         for step in steps {
             match step {
-                Step::Ask(name, user, at) => {
-                    let lane = if user { Lane::User } else { Lane::Background };
+                Step::Ask(name, lane, at) => {
                     queue.ask(&name.to_string(), lane, now + Duration::from_secs(at.into()));
                     owed.insert(name.to_string());
                 }
@@ -161,10 +183,12 @@ proptest! {
                 }
                 Step::Wait(seconds) => now += Duration::from_secs(seconds.into()),
             }
-            let counted = [queue.running(Lane::User), queue.running(Lane::Background)];
-            prop_assert_eq!(counted[0] + counted[1], running.len());
+            let counted = Lane::ALL.map(|lane| queue.running(lane));
+            prop_assert_eq!(counted.iter().sum::<usize>(), running.len());
             prop_assert!(running.len() <= PLACES.total);
-            prop_assert!(counted[0] <= PLACES.user && counted[1] <= PLACES.background);
+            for (lane, count) in Lane::ALL.into_iter().zip(counted) {
+                prop_assert!(count <= PLACES.of(lane));
+            }
         }
         for name in running.drain(..) {
             queue.done(&name);

@@ -217,11 +217,13 @@ async fn only_roles(
     ctx.memory.forget_database(&wanted.uid);
     check_lead(ctx)?;
     let limits = role_limits(wanted.plan, wanted.run);
-    store
-        .ensure_roles(wanted.id, &secrets.credentials, &limits)
+    let changed = store
+        .change_roles(wanted.id, &secrets.credentials, &limits, &stamp)
         .await
         .map_err(failed)?;
-    let stamp = store.stamp(wanted.id).await.map_err(failed)?;
+    let Some(stamp) = changed else {
+        return Ok(None);
+    };
     Ok(Some(DatabaseState {
         roles: roles(wanted, &secrets.seal()),
         look: Look {
@@ -241,14 +243,20 @@ fn check_lead(ctx: &Context) -> Result<(), Trouble> {
 }
 
 /// Writes down what the next operator need not find out again. That it fails costs work after the next start, and nothing now.
-pub(super) async fn write_down(ctx: &Context, wanted: &ValidatedTenant, store: &dyn TenantStore) {
+/// In the lane of the whole reconcile: whoever waits for that one's place must not wait for long steps of others.
+pub(super) async fn write_down(
+    ctx: &Context,
+    wanted: &ValidatedTenant,
+    store: &dyn TenantStore,
+    lane: Lane,
+) {
     let namespace = build::namespace_name(&wanted.slug);
     let content = note::of(wanted, &namespace, &ctx.seen, &ctx.memory);
     let digest = note::digest(&content);
     if ctx.memory.is_noted(&wanted.uid, digest) || ctx.leadership.check().is_err() {
         return;
     }
-    let _permit = ctx.database_permits.enter(Lane::Background).await;
+    let _permit = ctx.database_permits.enter(lane).await;
     match store.keep_note(wanted.id, &content).await {
         Ok(()) => ctx.memory.keep_noted(&wanted.uid, digest),
         Err(error) => drop(trouble(ctx, &error)),

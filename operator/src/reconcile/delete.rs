@@ -15,6 +15,7 @@ use super::{
     Action, Context, NAMESPACE_LOOK, ReconcileError, is_ours, older_with_the_same_id,
     set_finalizers, write,
 };
+use crate::lane::Lane;
 
 /// What is to be done with the data of a tenant whose resource is being deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,6 +130,8 @@ async fn end_data(tenant: &Tenant, ctx: &Context) -> Result<Option<Action>, Reco
         .deletion_timestamp
         .as_ref()
         .map_or(now, from_kubernetes);
+    // Nobody waits for it, and it is long.
+    let _permit = ctx.database_permits.enter(Lane::Background).await;
     ctx.leadership.check()?;
     match data_step(drop_after(tenant), deleted_at, now) {
         DataStep::Keep => {

@@ -69,6 +69,7 @@ impl Serving<'_> {
             .context("listening on a free loopback port for the control plane")?;
         let console_address = console.local_addr().context("asking for an address")?;
 
+        self.guard.sum_up(&tasks);
         service_kit::http::serve(
             &tasks,
             "internal server",

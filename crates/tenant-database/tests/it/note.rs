@@ -1,5 +1,9 @@
 //! What an operator writes down, and whether it is still so.
 
+use secrecy::ExposeSecret as _;
+use tenant_database::{Credentials, RoleLimits};
+use test_kit::postgres::texts;
+
 use crate::server::{Server, run};
 
 #[tokio::test]
@@ -62,5 +66,50 @@ async fn whoever_leads_no_more_writes_no_note() -> anyhow::Result<()> {
     let (new, _) = server.tenants.take_over().await?;
     old.keep_note(tenant.id, "late").await.unwrap_err();
     assert_eq!(new.notes().await?, []);
+    server.stop(&[&tenant]).await
+}
+
+/// The short way for whoever waits: the same roles as by the long way, the same stamp as is read afterwards.
+#[tokio::test]
+async fn roles_are_changed_only_where_all_else_is_as_it_was() -> anyhow::Result<()> {
+    let server = Server::start().await?;
+    let tenant = server.provision().await?;
+    let tenants = &server.tenants;
+    let before = tenants.stamp(tenant.id).await?;
+    let (credentials, limits) = (
+        Credentials::generate(),
+        RoleLimits {
+            runtime_connections: 47,
+            ..RoleLimits::default()
+        },
+    );
+    let after = tenants
+        .change_roles(tenant.id, &credentials, &limits, &before)
+        .await?
+        .expect("nobody else was there");
+    assert_ne!(after, before);
+    assert_eq!(tenants.stamp(tenant.id).await?, after);
+    assert_eq!(tenants.verify(tenant.id).await?, []);
+    let url = tenants.runtime_url(tenant.id, &credentials);
+    let limit = texts(
+        url.expose_secret(),
+        "SELECT rolconnlimit::text FROM pg_roles WHERE rolname = current_user",
+    )
+    .await?;
+    assert_eq!(
+        limit,
+        ["47"],
+        "the new password opens, the new limit is set"
+    );
+
+    let stale = tenants
+        .change_roles(tenant.id, &Credentials::generate(), &limits, &before)
+        .await?;
+    assert_eq!(stale, None);
+    assert_eq!(
+        tenants.stamp(tenant.id).await?,
+        after,
+        "nothing was changed"
+    );
     server.stop(&[&tenant]).await
 }

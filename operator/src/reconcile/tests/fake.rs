@@ -10,7 +10,7 @@ use domain::clock::{Clock as _, MockClock};
 use domain::id::TenantId;
 use http::{Method, Request, Response, StatusCode};
 use kube::client::Body;
-use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::events::Reporter;
 use kube::runtime::reflector::{self, store::Writer};
 use kube::runtime::watcher::Event;
 use kube::{Client, Resource};
@@ -23,6 +23,7 @@ use tenant_database::{AdministratorSeed, Credentials, Note, RoleLimits};
 
 use crate::channel::work::GuardedChannel;
 use crate::config::EXAMPLE;
+use crate::events::Events;
 use crate::exports::{Archives, Exports, WriteError};
 use crate::lane::DatabasePermits;
 use crate::lease::Leadership;
@@ -339,7 +340,7 @@ impl Cluster {
             has_archives.then(|| Arc::new(Bucket(Arc::clone(&world))) as Arc<dyn Archives>);
         let ctx = Arc::new(Context {
             exports: Exports::new(archives, tasks.clone()),
-            events: Recorder::new(
+            events: Events::new(
                 client.clone(),
                 Reporter {
                     controller: "test".to_owned(),
@@ -349,10 +350,12 @@ impl Cluster {
             client,
             cluster: serde_json::from_str(EXAMPLE).unwrap(),
             stores: Stores::from([("default".to_owned(), store)]),
-            database_permits: DatabasePermits::new(1),
+            // One for what is long, and one that is kept for users.
+            database_permits: DatabasePermits::new(2),
             seen: Arc::new(seen),
             memory,
             tenants,
+            ids: Arc::default(),
             channels,
             touched: Arc::default(),
             leadership,
@@ -430,8 +433,10 @@ impl Cluster {
             }
             self.ctx.seen.has_told(kind);
         }
-        refill(&self.writer, &world, "Tenant");
-        refill(&self.channel_writer, &world, "RuntimeChannel");
+        refill(&self.writer, &world, "Tenant", |event| {
+            self.ctx.ids.saw(event);
+        });
+        refill(&self.channel_writer, &world, "RuntimeChannel", |_| {});
     }
 
     pub(super) fn object(&self, path: &str) -> Option<Value> {
@@ -508,21 +513,26 @@ impl Cluster {
 }
 
 /// A watch lists all objects of a kind.
-fn refill<K>(writer: &Mutex<Writer<K>>, world: &World, kind: &str)
+fn refill<K>(writer: &Mutex<Writer<K>>, world: &World, kind: &str, saw: impl Fn(&Event<K>))
 where
     K: Resource<DynamicType = ()> + DeserializeOwned + Clone + 'static,
 {
     let mut writer = writer.lock().unwrap();
-    writer.apply_watcher_event(&Event::Init);
+    let mut tell = |event| {
+        saw(&event);
+        writer.apply_watcher_event(&event);
+    };
+    tell(Event::Init);
     for object in world
         .objects
         .values()
         .filter(|object| object["kind"] == kind)
     {
-        let object = serde_json::from_value(object.clone()).unwrap();
-        writer.apply_watcher_event(&Event::InitApply(object));
+        tell(Event::InitApply(
+            serde_json::from_value(object.clone()).unwrap(),
+        ));
     }
-    writer.apply_watcher_event(&Event::InitDone);
+    tell(Event::InitDone);
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "each call makes its own")]
@@ -625,6 +635,20 @@ impl TenantStore for Store {
             database.passwords = Some((stored.runtime_password, stored.lambda_password));
             database.locked = false;
         })
+    }
+
+    async fn change_roles(
+        &self,
+        tenant: TenantId,
+        credentials: &Credentials,
+        limits: &RoleLimits,
+        stamp: &str,
+    ) -> Result<Option<String>, StoreError> {
+        if self.0.lock().unwrap().database.stamp() != stamp {
+            return Ok(None);
+        }
+        self.ensure_roles(tenant, credentials, limits).await?;
+        Ok(Some(self.0.lock().unwrap().database.stamp()))
     }
 
     async fn migrate(&self, _: TenantId) -> Result<i64, StoreError> {

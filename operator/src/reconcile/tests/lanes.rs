@@ -8,14 +8,16 @@ use futures_util::{StreamExt as _, stream};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::fake::{Cluster, TENANT, UID, tenant};
+use super::fake::{Cluster, DEPLOYMENT, TENANT, UID, tenant};
 use crate::controller::work_off;
+use crate::lane::Lane;
 use crate::queue::Places;
 use crate::reconcile::Guarded;
 
 const ONE_PLACE: Places = Places {
     total: 1,
     user: 1,
+    provision: 1,
     background: 1,
 };
 
@@ -121,4 +123,31 @@ async fn a_wake_and_a_new_tenant_pass_the_looks_after_a_restart() {
         order(&cluster),
         ["idle0", "acme", "fresh", "idle1", "idle2", "idle3", "idle4"]
     );
+}
+
+/// Others are being made, and have all places in the database that they may have.
+#[tokio::test]
+async fn an_edit_does_not_wait_for_the_tables_of_others() {
+    let cluster = Cluster::with(json!({"plan": "team"}));
+    cluster.settle().await;
+    cluster.pods_run();
+    cluster.settle().await;
+    let others = cluster.ctx.database_permits.enter(Lane::Provision).await;
+    for (entry, value) in [("displayName", json!("Edited")), ("replicas", json!(3))] {
+        cluster.edit(TENANT, |acme| acme["spec"][entry] = value.clone());
+        tokio::time::timeout(Duration::from_secs(10), cluster.reconcile())
+            .await
+            .unwrap_or_else(|_| panic!("an edit of {entry} waits"))
+            .unwrap();
+    }
+    assert_eq!(cluster.object(DEPLOYMENT).unwrap()["spec"]["replicas"], 3);
+    // A wish for what is long waits for its turn.
+    cluster.edit(TENANT, |acme| {
+        acme["status"] = Value::Null;
+        acme["spec"]["version"] = json!("2.0.0");
+    });
+    let waits = tokio::time::timeout(Duration::from_millis(200), cluster.reconcile());
+    assert!(waits.await.is_err());
+    drop(others);
+    cluster.reconcile().await.unwrap();
 }

@@ -13,7 +13,6 @@ pub mod channel;
 pub mod command;
 pub mod config;
 pub mod controller;
-pub mod exports;
 pub mod import;
 pub mod lane;
 pub mod lease;

@@ -31,13 +31,13 @@ use service_kit::{Tasks, telemetry};
 use tenant_crd::condition::{self, ConditionStatus, ConditionType};
 use tenant_crd::names;
 use tenant_crd::v1::Tenant;
+use tenant_export::Exports;
 use tokio::sync::Notify;
 use tracing::Instrument as _;
 
 use crate::channel::observe::channel_name;
 use crate::channel::work::GuardedChannel;
 use crate::config::ClusterConfig;
-use crate::exports::Exports;
 use crate::lane::{DatabasePermits, Lane};
 use crate::lease::{Leadership, NotLeading};
 use crate::memory::Memory;

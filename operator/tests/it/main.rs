@@ -38,6 +38,7 @@ impl World {
         let bucket = BlobStore::new(&BlobStoreConfig {
             endpoint: Some(s3.endpoint()),
             public_endpoint: None,
+            download_endpoint: None,
             region: "eu-central-1".to_owned(),
             bucket: "gotrs-test".to_owned(),
             addressing: Addressing::Path,

@@ -20,6 +20,7 @@ fn config(endpoint: String) -> BlobStoreConfig {
     BlobStoreConfig {
         endpoint: Some(endpoint),
         public_endpoint: None,
+        download_endpoint: None,
         region: "eu-central-1".to_owned(),
         bucket: "gotrs-test".to_owned(),
         addressing: Addressing::Path,

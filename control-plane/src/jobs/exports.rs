@@ -14,7 +14,7 @@ use domain::id::{ExportId, TenantId};
 use futures_util::stream::{self, StreamExt as _};
 use service_kit::Chain;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::{MissedTickBehavior, timeout};
+use tokio::time::{Instant, MissedTickBehavior, timeout};
 use uuid::Uuid;
 
 use crate::app::AppState;
@@ -26,7 +26,7 @@ use crate::service::exports::may_be_exported;
 
 /// How often exports that are under way are looked at if nobody tells of a change.
 const PERIOD: Duration = Duration::from_secs(3);
-/// What comes within this time is looked at together.
+/// What comes within this time is looked at together; never later than planned, however much comes.
 const GATHER: Duration = Duration::from_millis(100);
 /// How often archives are looked for whose time is over.
 const EXPIRY_PERIOD: Duration = Duration::from_mins(10);
@@ -53,26 +53,28 @@ pub async fn run(state: AppState) -> anyhow::Result<()> {
     // Subscribed before the first look, so that no change falls in between.
     let mut changes = state.tenant_changes.subscribe();
     let mut observations = state.provisioner.changes();
-    let mut looks = tokio::time::interval(PERIOD);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut next_look = Instant::now();
     let mut expiry = tokio::time::interval(EXPIRY_PERIOD);
     expiry.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut seen = HashSet::new();
     loop {
         tokio::select! {
             () = stopping.cancelled() => return Ok(()),
-            _ = looks.tick() => complain("looked at", advance(&state).await),
+            () = tokio::time::sleep_until(next_look) => {
+                complain("looked at", advance(&state).await);
+                next_look = Instant::now() + PERIOD;
+            }
             _ = expiry.tick() => complain("expired", remove_expired(&state).await.map(drop)),
             changed = changes.recv() => match changed {
-                Ok(_) | Err(RecvError::Lagged(_)) => looks.reset_after(GATHER),
+                Ok(_) | Err(RecvError::Lagged(_)) => next_look = next_look.min(Instant::now() + GATHER),
                 Err(RecvError::Closed) => bail!("the state is gone"),
             },
             observed = observations.recv() => match observed {
                 Ok(tenant) => {
                     complain("written down", note_finished(&state, &mut seen, tenant).await);
-                    looks.reset_after(GATHER);
+                    next_look = next_look.min(Instant::now() + GATHER);
                 }
-                Err(RecvError::Lagged(_)) => looks.reset_after(GATHER),
+                Err(RecvError::Lagged(_)) => next_look = next_look.min(Instant::now() + GATHER),
                 Err(RecvError::Closed) => bail!("the provisioner is gone"),
             },
         }

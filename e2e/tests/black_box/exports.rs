@@ -4,8 +4,9 @@ use std::path::Path;
 use std::process::Output;
 
 use anyhow::{Context as _, ensure};
+use e2e::browser::{Browser, Look};
 use e2e::platform::{Platform, json as read_json};
-use e2e::tenant::email;
+use e2e::tenant::{PASSWORD, email};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use test_kit::postgres::{TestDatabase, texts};
@@ -28,6 +29,56 @@ async fn a_tenant_is_exported_downloaded_and_imported() -> anyhow::Result<()> {
     the_command_downloads(&platform, &file).await?;
     the_record_is_imported(&platform, &file).await?;
     platform.stop().await
+}
+
+#[tokio::test]
+async fn an_owner_makes_an_export_on_the_page() -> anyhow::Result<()> {
+    let folder = e2e::platform::folder()?;
+    let platform = Platform::start(&folder.path().join("data")).await?;
+    platform.sign_up("acme").await?;
+    for (look, name) in [
+        (Look::Light, "light"),
+        (Look::Dark, "dark"),
+        (Look::Phone, "phone"),
+    ] {
+        let browser = Browser::start(look).await?;
+        let outcome = card(&platform, &browser, name).await;
+        if outcome.is_err() {
+            browser.screenshot("exports-failure").await?;
+        }
+        browser.quit().await?;
+        outcome?;
+    }
+    platform.stop().await
+}
+
+async fn card(platform: &Platform, browser: &Browser, name: &str) -> anyhow::Result<()> {
+    let console = platform.console_url();
+    browser.driver.goto(format!("{console}/sign-in")).await?;
+    browser.fill("input[name=email]", &email("acme")).await?;
+    browser.fill("input[name=password]", PASSWORD).await?;
+    browser.click("main form button[type=submit]").await?;
+    browser.wait_for("main a[href^='/tenants/acme']").await?;
+    let page = format!("{console}/tenants/acme");
+    browser.driver.goto(&page).await?;
+    browser.wait_for("#exports").await?;
+    if name == "light" {
+        browser.wait_for_text("No export was made yet").await?;
+        browser.inspect("console-exports-empty").await?;
+        browser.click("#exports form button[type=submit]").await?;
+        // The card looks by itself how far it is.
+        browser.wait_for("[data-export=ready]").await?;
+    }
+    let link = browser
+        .wait_for("[data-export=ready] a[href$='/download']")
+        .await?;
+    link.focus().await?;
+    browser.inspect(&format!("console-exports-{name}")).await?;
+    // The form is back, for the next one.
+    browser
+        .wait_for("#exports form button[type=submit]")
+        .await?;
+    Ok(())
 }
 
 async fn a_record_is_made(platform: &Platform, token: &str) -> anyhow::Result<()> {
@@ -89,7 +140,10 @@ async fn the_link_leads_to_it(platform: &Platform, token: &str, id: &str) -> any
     let answer = platform.client.get(url).send().await?;
     ensure!(answer.status() == StatusCode::OK, "{answer:?}");
     let archive = answer.bytes().await?;
-    ensure!(Some(archive.len() as u64) == link["size"].as_u64(), "{link}");
+    ensure!(
+        Some(archive.len() as u64) == link["size"].as_u64(),
+        "{link}"
+    );
     // What a Zstandard file begins with.
     ensure!(archive.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]));
     let bare = url.split('?').next().context("a URL")?;
@@ -112,7 +166,9 @@ async fn the_command_downloads(platform: &Platform, file: &Path) -> anyhow::Resu
     let file = file.to_str().context("a path")?;
     let login = ["login", "--email", &email("acme")];
     succeeded(&platform.gotrs(&login).await?)?;
-    let export = ["tenant", "export", "acme", "--file", file, "--output", "json"];
+    let export = [
+        "tenant", "export", "acme", "--file", file, "--output", "json",
+    ];
     let told: Value = serde_json::from_str(&succeeded(&platform.gotrs(&export).await?)?)?;
     ensure!(told["export"]["state"] == "ready", "{told}");
     let size = std::fs::metadata(file)?.len();
@@ -122,7 +178,12 @@ async fn the_command_downloads(platform: &Platform, file: &Path) -> anyhow::Resu
     ensure!(again.status.code() == Some(1), "{again:?}");
     let list = ["tenant", "exports", "acme", "--output", "json"];
     let list: Value = serde_json::from_str(&succeeded(&platform.gotrs(&list).await?)?)?;
-    ensure!(list["items"].as_array().is_some_and(|items| items.len() == 2), "{list}");
+    ensure!(
+        list["items"]
+            .as_array()
+            .is_some_and(|items| items.len() == 2),
+        "{list}"
+    );
     let unknown = platform.gotrs(&["tenant", "export", "nobody"]).await?;
     ensure!(unknown.status.code() == Some(1), "{unknown:?}");
     Ok(())
@@ -134,13 +195,29 @@ async fn the_record_is_imported(platform: &Platform, file: &Path) -> anyhow::Res
     let database = TestDatabase::create().await?;
     let url = database.url();
     let file = file.to_str().context("a path")?;
-    let import = ["tenant", "import", file, "--id", ID, "--database-url", &url, "--output", "json"];
+    let import = [
+        "tenant",
+        "import",
+        file,
+        "--id",
+        ID,
+        "--database-url",
+        &url,
+        "--output",
+        "json",
+    ];
     let told: Value = serde_json::from_str(&succeeded(&platform.gotrs(&import).await?)?)?;
-    ensure!(told["id"] == ID && told["rows"].as_u64() > Some(100), "{told}");
+    ensure!(
+        told["id"] == ID && told["rows"].as_u64() > Some(100),
+        "{told}"
+    );
     let schema = format!("t_{}", ID.replace('-', ""));
     let found = texts(&url, &format!("SELECT model FROM {schema}.x_laptop")).await?;
     ensure!(found == [MODEL], "{found:?}");
-    let owner = format!("SELECT login FROM {schema}.users WHERE login = '{}'", email("acme"));
+    let owner = format!(
+        "SELECT login FROM {schema}.users WHERE login = '{}'",
+        email("acme")
+    );
     let owner = texts(&url, &owner).await?;
     ensure!(owner.len() == 1, "the first administrator came along");
 
@@ -151,10 +228,14 @@ async fn the_record_is_imported(platform: &Platform, file: &Path) -> anyhow::Res
     let content = std::fs::read(file)?;
     std::fs::write(&damaged, content.get(..content.len() / 2).context("half")?)?;
     let damaged = damaged.to_str().context("a path")?;
-    let cut = platform.gotrs(&["tenant", "import", damaged, "--database-url", &url]).await?;
+    let cut = platform
+        .gotrs(&["tenant", "import", damaged, "--database-url", &url])
+        .await?;
     ensure!(cut.status.code() == Some(1), "{cut:?}");
     let nowhere = "postgres://nobody@127.0.0.1:1/nothing";
-    let away = platform.gotrs(&["tenant", "import", file, "--database-url", nowhere]).await?;
+    let away = platform
+        .gotrs(&["tenant", "import", file, "--database-url", nowhere])
+        .await?;
     ensure!(away.status.code() == Some(3), "{away:?}");
     let usage = platform.gotrs(&["tenant", "import", file]).await?;
     ensure!(usage.status.code() == Some(2), "{usage:?}");

@@ -143,7 +143,10 @@ async fn what_went_out_before_the_end_comes_in_elsewhere() {
     let Progress::Done(archive) = ended(&exports, &key, tenant, &store).await else {
         panic!("it was not exported")
     };
-    assert_eq!(world.bucket.find_size(&key).await.unwrap(), Some(archive.bytes));
+    assert_eq!(
+        world.bucket.find_size(&key).await.unwrap(),
+        Some(archive.bytes)
+    );
     let content = world.bucket.get(&key, 1 << 30).await.unwrap();
     assert_eq!(archive.sha256, Some(Sha256Digest::of(&content)));
 

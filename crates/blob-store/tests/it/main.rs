@@ -302,11 +302,14 @@ async fn presigned_urls_point_to_the_address_that_readers_use() {
     assert!(url.contains("X-Amz-Expires=3600"), "{url}");
     // Customers, too, unless they have an address of their own.
     let file_name = "../acme \"2026\".tar.zst";
-    let url = store.presign_download(&key("x"), file_name, now(), hour);
-    let url = url.await.unwrap();
+    let x = key("x");
+    let url = store.presign_download(&x, file_name, now(), hour).await;
+    let url = url.unwrap();
     assert!(url.starts_with("https://objects.example.com/"), "{url}");
     assert!(
-        url.contains("response-content-disposition=attachment%3B%20filename%3D%22..acme2026.tar.zst%22"),
+        url.contains(
+            "response-content-disposition=attachment%3B%20filename%3D%22..acme2026.tar.zst%22"
+        ),
         "{url}"
     );
     let store = BlobStore::new(&BlobStoreConfig {

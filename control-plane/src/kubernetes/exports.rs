@@ -8,7 +8,7 @@ use tenant_crd::v1::{ExportState, ExportStatus, Tenant};
 use crate::provision::{ExportProgress, ExportedArchive, FinishedExport};
 
 /// What is next for an export.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// Nothing but to say how far it is.
     Tell(ExportProgress),

@@ -58,8 +58,8 @@ pub(super) struct ExportRow {
     word: &'static str,
     is_ready: bool,
     is_final: bool,
-    /// For people, such as `3.4 MB`.
-    size: Option<String>,
+    /// Its size for people, such as `3.4 MB`.
+    readable_size: Option<String>,
     #[serde(flatten)]
     export: ExportView,
 }
@@ -80,7 +80,7 @@ impl From<ExportView> for ExportRow {
             word,
             is_ready: export.state == ExportState::Ready,
             is_final: export.kind == ExportKind::Final,
-            size: export.size.map(in_units),
+            readable_size: export.size.map(in_units),
             export,
         }
     }

@@ -206,6 +206,7 @@ fn exports_are_shown_in_every_state() {
         assert_eq!(text.contains("hx-trigger=\"every"), state.is_under_way());
         assert_eq!(text.contains("Make export"), !state.is_under_way());
         assert_eq!(text.contains("/download\""), state == ExportState::Ready);
+        assert_eq!(text.contains("3.4 MB"), state == ExportState::Ready);
     }
     let mut refused = exports_card(TenantPhase::Active, Vec::new());
     refused.refusal = Some("Enough".to_owned());

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use http::Uri;
 use http::uri::Scheme;
 use module_engine::config::SandboxArgs;
@@ -99,6 +100,15 @@ pub struct ControlPlaneConfig {
     /// Attempts to sign in per minute, for one account and one client address each
     #[arg(long, env = "GOTRS_SIGN_INS_PER_MINUTE", default_value = "10")]
     pub sign_ins_per_minute: NonZeroU32,
+    /// Exports of one tenant per hour
+    #[arg(long, env = "GOTRS_EXPORTS_PER_HOUR", default_value = "6")]
+    pub exports_per_hour: NonZeroU32,
+    /// Days for which an export is kept
+    #[arg(long, env = "GOTRS_EXPORT_DAYS", default_value = "30", value_parser = days())]
+    pub export_days: u32,
+    /// Days for which the final export of a deleted tenant is kept
+    #[arg(long, env = "GOTRS_FINAL_EXPORT_DAYS", default_value = "90", value_parser = days())]
+    pub final_export_days: u32,
     /// Calls of the API per second that one account may make
     #[arg(long, env = "GOTRS_CALLS_PER_SECOND", default_value = "100")]
     pub calls_per_second: NonZeroU32,
@@ -182,6 +192,11 @@ impl ControlPlaneConfig {
                 signups_per_hour: self.signups_per_hour,
                 sign_ins_per_minute: self.sign_ins_per_minute,
                 calls_per_second: self.calls_per_second,
+                exports_per_hour: self.exports_per_hour,
+            },
+            exports: ExportRetention {
+                kept: TimeDelta::days(i64::from(self.export_days)),
+                final_kept: TimeDelta::days(i64::from(self.final_export_days)),
             },
             sandbox: self.sandbox.clone(),
         })
@@ -241,8 +256,33 @@ pub struct Settings {
     pub trusted_proxies: TrustedProxies,
     /// How much is too much.
     pub rates: Rates,
+    /// How long archives of tenants are kept.
+    pub exports: ExportRetention,
     /// Where lambdas of uploads are checked.
     pub sandbox: SandboxArgs,
+}
+
+/// How long archives of tenants are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExportRetention {
+    /// What somebody asked for.
+    pub kept: TimeDelta,
+    /// What is left of a deleted tenant.
+    pub final_kept: TimeDelta,
+}
+
+impl Default for ExportRetention {
+    fn default() -> Self {
+        Self {
+            kept: TimeDelta::days(30),
+            final_kept: TimeDelta::days(90),
+        }
+    }
+}
+
+/// From one day to a century: what is made must be there for a while.
+fn days() -> clap::builder::RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=36_500)
 }
 
 /// `http` or `https`.

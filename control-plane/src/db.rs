@@ -4,6 +4,7 @@ pub mod account;
 pub mod adoption;
 pub mod api_key;
 pub mod audit;
+pub mod export;
 pub mod idempotency;
 pub mod module;
 pub mod module_replica;

@@ -2,6 +2,7 @@
 //! may be killed at any point.
 
 pub mod backoff;
+pub mod exports;
 pub mod housekeeping;
 pub mod listen;
 pub mod module_feed;
@@ -17,5 +18,6 @@ pub fn spawn(state: &AppState) {
     tasks.spawn_service("reconcile", reconcile::run(state.clone()));
     tasks.spawn_service("send mail", send_mail::run(state.clone()));
     tasks.spawn_service("housekeeping", housekeeping::run(state.clone()));
+    tasks.spawn_service("exports", exports::run(state.clone()));
     module_feed::spawn(state);
 }

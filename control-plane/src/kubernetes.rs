@@ -4,6 +4,7 @@
 //! tenant's objects: that is the operator's part.
 
 pub mod desired;
+pub mod exports;
 pub mod observed;
 pub mod provisioner;
 pub mod report;

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use domain::id::{AccountId, TenantId};
+use domain::digest::Sha256Digest;
+use domain::id::{AccountId, ExportId, TenantId};
 use domain::name::TenantSlug;
 use domain::plan::Plan;
 use domain::tenant::StepStatus;
@@ -85,6 +86,42 @@ pub enum ProvisionError {
     Conflict(String),
 }
 
+/// How far an export is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExportProgress {
+    /// It was taken note of; something else comes first.
+    Waiting,
+    /// It is being made.
+    Running,
+    /// It is there.
+    Done(ExportedArchive),
+    /// It was not made, and is not tried again under this id.
+    Failed {
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+/// An archive of a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExportedArchive {
+    /// Its size in bytes.
+    pub size: i64,
+    /// Its digest, where it is known.
+    pub sha256: Option<Sha256Digest>,
+}
+
+/// An export that is there, whoever asked for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FinishedExport {
+    /// Which.
+    pub id: ExportId,
+    /// It was made because the tenant's data is to be dropped.
+    pub is_final: bool,
+    /// What there is.
+    pub archive: ExportedArchive,
+}
+
 /// Makes desired state real, level-triggered.
 #[async_trait]
 pub trait Provisioner: Send + Sync + 'static {
@@ -96,6 +133,20 @@ pub trait Provisioner: Send + Sync + 'static {
 
     /// Tells which tenant to observe again. Lossy on purpose: a slow reader falls back to its timer.
     fn changes(&self) -> broadcast::Receiver<TenantId>;
+
+    /// Brings an export of a tenant a step further and tells how far it is; returns soon. Safe to repeat: an export that is
+    /// there is not made again. One tenant's exports are asked for one after the other.
+    async fn export(
+        &self,
+        tenant: TenantId,
+        export: ExportId,
+    ) -> Result<ExportProgress, ProvisionError>;
+
+    /// The export of a tenant that ended last, as far as this process has been told; `None` where nobody but the control plane asks for
+    /// exports.
+    fn last_export(&self, _tenant: TenantId) -> Option<FinishedExport> {
+        None
+    }
 
     /// Notes when a tenant must be awake for what time alone makes due; `None` when nothing will. Of no interest where nothing sleeps.
     async fn set_next_due(

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use domain::id::AccountId;
+use domain::id::{AccountId, TenantId};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota};
 
@@ -18,6 +18,8 @@ pub struct Rates {
     pub sign_ins_per_minute: NonZeroU32,
     /// Per account.
     pub calls_per_second: NonZeroU32,
+    /// Per tenant.
+    pub exports_per_hour: NonZeroU32,
 }
 
 impl Default for Rates {
@@ -32,6 +34,7 @@ impl Default for Rates {
             signups_per_hour: rate(20),
             sign_ins_per_minute: rate(10),
             calls_per_second: rate(100),
+            exports_per_hour: rate(6),
         }
     }
 }
@@ -53,6 +56,7 @@ pub struct RateLimits {
     sign_ins_by_address: DefaultKeyedRateLimiter<IpAddr>,
     sign_ins_by_email: DefaultKeyedRateLimiter<String>,
     calls: DefaultKeyedRateLimiter<AccountId>,
+    exports: DefaultKeyedRateLimiter<TenantId>,
 }
 
 impl RateLimits {
@@ -72,6 +76,7 @@ impl RateLimits {
             calls: DefaultKeyedRateLimiter::keyed(
                 Quota::per_second(rates.calls_per_second).allow_burst(burst),
             ),
+            exports: DefaultKeyedRateLimiter::keyed(Quota::per_hour(rates.exports_per_hour)),
         }
     }
 
@@ -93,6 +98,11 @@ impl RateLimits {
         self.check(&self.calls, &account)
     }
 
+    /// Before an export of a tenant is begun.
+    pub fn check_export(&self, tenant: TenantId) -> Result<(), TooMany> {
+        self.check(&self.exports, &tenant)
+    }
+
     /// Forgets whoever has not used anything for a while; called now and then, or memory would grow with every address.
     pub fn forget_idle(&self) {
         self.signups.retain_recent();
@@ -100,6 +110,7 @@ impl RateLimits {
         self.sign_ins_by_address.retain_recent();
         self.sign_ins_by_email.retain_recent();
         self.calls.retain_recent();
+        self.exports.retain_recent();
     }
 
     fn check<K: std::hash::Hash + Eq + Clone>(

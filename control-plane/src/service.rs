@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod api_keys;
 pub mod audit;
+pub mod exports;
 pub mod mailbox;
 pub mod modules;
 pub mod session;

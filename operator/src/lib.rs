@@ -14,7 +14,6 @@ pub mod command;
 pub mod config;
 pub mod controller;
 pub mod events;
-pub mod exports;
 pub mod ids;
 pub mod import;
 pub mod lane;

@@ -30,6 +30,7 @@ use service_kit::{Tasks, telemetry};
 use tenant_crd::condition::{self, ConditionStatus, ConditionType};
 use tenant_crd::names;
 use tenant_crd::v1::Tenant;
+use tenant_export::Exports;
 use tokio::sync::Notify;
 use tracing::Instrument as _;
 
@@ -37,7 +38,6 @@ use crate::channel::observe::channel_name;
 use crate::channel::work::GuardedChannel;
 use crate::config::ClusterConfig;
 use crate::events::Events;
-use crate::exports::Exports;
 use crate::ids::Ids;
 use crate::lane::{DatabasePermits, Lane};
 use crate::lease::{Leadership, NotLeading};

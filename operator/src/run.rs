@@ -17,13 +17,13 @@ use service_kit::internal::{self, PartState, Readiness};
 use service_kit::telemetry::TelemetryGuard;
 use service_kit::{Chain, Tasks, http};
 use tenant_database::{ConnectError, TenantDatabase};
+use tenant_export::{Archives, Exports};
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::calls::Calls;
 use crate::config::ClusterConfig;
 use crate::events::Events;
-use crate::exports::{Archives, Exports};
 use crate::ids::Ids;
 use crate::lane::DatabasePermits;
 use crate::lease::Candidate;
@@ -238,7 +238,13 @@ impl Operator {
             client,
             cluster: self.cluster,
             stores,
-            exports: Exports::new(self.archives, self.tasks.clone()),
+            exports: Exports::new(tenant_export::Settings {
+                archives: self.archives,
+                tasks: self.tasks.clone(),
+                metric: "operator_exports_total",
+                // Who waits for one looks again by itself.
+                ended: Box::new(|_tenant| {}),
+            }),
             database_permits: DatabasePermits::new(
                 // Whoever waits, waits for a place and not for a connection.
                 usize::try_from(tenant_database::CONNECTIONS).unwrap_or(1),

@@ -14,6 +14,7 @@ use tenant_database::{
     Note, NoteError, RemovalError, RoleLimits, RolesError, SchemaError, TenantDatabase,
     VerifyError,
 };
+use tenant_export::{Source, SourceError};
 
 use crate::reconcile::validate::Run;
 
@@ -280,6 +281,24 @@ fn note_error(error: NoteError) -> StoreError {
     match error {
         NoteError::Database(DatabaseError::Fenced { .. }) => StoreError::fenced(error),
         NoteError::Database(_) => StoreError::passing("NoteFailed", error),
+    }
+}
+
+/// A store as exports read from it.
+pub struct Rows(pub Arc<dyn TenantStore>);
+
+#[async_trait]
+impl Source for Rows {
+    async fn export(
+        &self,
+        tenant: TenantId,
+        destination: Box<dyn Write + Send>,
+    ) -> Result<(), SourceError> {
+        match self.0.export(tenant, destination).await {
+            Ok(_bytes) => Ok(()),
+            Err(error) if error.is_nothing_to_export() => Err(SourceError::Nothing),
+            Err(error) => Err(SourceError::Failed(error.into())),
+        }
     }
 }
 

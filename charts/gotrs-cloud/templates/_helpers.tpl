@@ -317,7 +317,7 @@ key: {{ eq .database "tenants" | ternary "tenants-url" "control-plane-url" }}
       "network" $network
       "scheduling" $scheduling
       "log" .Values.tenants.log
-      "exports" .Values.exports
+      "exports" (dict "required" .Values.exports.required)
       "databases" $databases -}}
 {{- with .Values.publicPort -}}
 {{- $_ := set $config "publicPort" (int .) -}}

@@ -2,6 +2,7 @@
 
 pub mod api_keys;
 pub mod audit;
+pub mod exports;
 pub mod modules;
 pub mod page;
 pub mod runtime;

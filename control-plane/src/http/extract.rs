@@ -156,6 +156,8 @@ permissions! {
     ReadTenants = Some(Scope::TenantsRead);
     /// To suspend, resume, delete.
     WriteTenants = Some(Scope::TenantsWrite);
+    /// To make exports and download them.
+    ExportTenants = Some(Scope::TenantsExport);
     /// To see modules and their state.
     ReadModules = Some(Scope::ModulesRead);
     /// To upload, roll back, delete modules.

@@ -5,7 +5,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{delete, get, post, put};
 
-use super::api::{api_keys, audit, modules, runtime, schema, sessions, signup, tenants};
+use super::api::{api_keys, audit, exports, modules, runtime, schema, sessions, signup, tenants};
 use super::{idempotency, web};
 use crate::app::AppState;
 
@@ -14,6 +14,7 @@ pub fn routes(state: &AppState) -> Router {
     let creating = Router::new()
         .route("/v1/signup", post(signup::sign_up))
         .route("/v1/api-keys", post(api_keys::create))
+        .route("/v1/tenants/{slug}/export", post(exports::create))
         .route(
             "/v1/tenants/{slug}/modules/{name}/rollback",
             post(modules::roll_back),
@@ -40,6 +41,14 @@ pub fn routes(state: &AppState) -> Router {
         .route("/v1/tenants/{slug}/resume", post(tenants::resume))
         .route("/v1/tenants/{slug}/undelete", post(tenants::undelete))
         .route("/v1/tenants/{slug}/events", get(tenants::events))
+        .route("/v1/tenants/{slug}/exports", get(exports::list))
+        .route("/v1/tenants/{slug}/exports/{id}", get(exports::show))
+        .route(
+            "/v1/tenants/{slug}/exports/{id}/download",
+            get(exports::download),
+        )
+        .route("/v1/exports", get(exports::list_all))
+        .route("/v1/exports/{id}/download", get(exports::download_any))
         .route("/v1/tenants/{slug}/modules", get(modules::list))
         .merge(uploads())
         .route(

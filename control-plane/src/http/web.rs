@@ -3,6 +3,7 @@
 mod api_keys;
 mod components;
 mod errors;
+mod exports;
 mod form;
 mod landing;
 mod mailbox;
@@ -48,6 +49,15 @@ pub fn router(state: &AppState) -> Router<AppState> {
         .route("/tenants/{slug}", get(tenants::show))
         .route("/tenants/{slug}/progress", get(tenants::progress))
         .route("/tenants/{slug}/settings", get(tenants::settings))
+        .route(
+            "/tenants/{slug}/exports",
+            get(exports::card).post(exports::create),
+        )
+        .route(
+            "/tenants/{slug}/exports/{id}/download",
+            get(exports::download),
+        )
+        .route("/exports/{id}/download", get(exports::download_any))
         .route("/tenants/{slug}/suspend", post(tenants::suspend))
         .route("/tenants/{slug}/resume", post(tenants::resume))
         .route("/tenants/{slug}/delete", post(tenants::delete))

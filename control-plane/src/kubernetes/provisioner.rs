@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use async_trait::async_trait;
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::clock::Clock;
-use domain::id::TenantId;
+use domain::id::{ExportId, TenantId};
 use domain::name::TenantSlug;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
@@ -19,10 +19,14 @@ use tenant_crd::names;
 use tenant_crd::v1::Tenant;
 use tokio::sync::broadcast;
 
+use super::exports::{self, Step};
 use super::reporter::Reporter;
 use super::tenants::{Tenants, tenant_id};
 use super::{MANAGER, desired, observed};
-use crate::provision::{Desired, DesiredState, Observed, ProvisionError, Provisioner, Resources};
+use crate::provision::{
+    Desired, DesiredState, ExportProgress, FinishedExport, Observed, ProvisionError, Provisioner,
+    Resources,
+};
 
 /// Changes that a slow reader may be behind.
 const CHANGES_KEPT: usize = 1_024;
@@ -189,6 +193,46 @@ impl Provisioner for KubeProvisioner {
 
     fn changes(&self) -> broadcast::Receiver<TenantId> {
         self.changes.subscribe()
+    }
+
+    async fn export(
+        &self,
+        tenant: TenantId,
+        export: ExportId,
+    ) -> Result<ExportProgress, ProvisionError> {
+        let Some(known) = self.known.find(tenant) else {
+            // Not applied yet.
+            return Ok(ExportProgress::Waiting);
+        };
+        if let Step::Tell(progress) = exports::next(&known, export) {
+            return Ok(progress);
+        }
+        // Our copy may lack what somebody has asked for a moment ago.
+        let name = known.name_any();
+        let current = self.tenants.get_opt(&name).await.map_err(told)?;
+        let Some(current) = current.filter(|current| current.metadata.uid == known.metadata.uid)
+        else {
+            return Ok(ExportProgress::Waiting);
+        };
+        let patch = match exports::next(&current, export) {
+            Step::Tell(progress) => return Ok(progress),
+            Step::Ask(patch) => Patch::Merge(patch),
+        };
+        let params = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        match self.tenants.patch_metadata(&name, &params, &patch).await {
+            // Somebody else wrote at the same time: looked at again.
+            Err(kube::Error::Api(status)) if status.is_conflict() => Ok(ExportProgress::Waiting),
+            outcome => absent_is_fine(outcome)
+                .map(|()| ExportProgress::Waiting)
+                .map_err(told),
+        }
+    }
+
+    fn last_export(&self, tenant: TenantId) -> Option<FinishedExport> {
+        self.known.find(tenant).as_ref().and_then(exports::finished)
     }
 
     async fn set_next_due(

@@ -39,6 +39,8 @@ pub enum Scope {
     TenantsRead,
     /// Suspend, resume, delete.
     TenantsWrite,
+    /// Make exports and download them: all of a tenant's data.
+    TenantsExport,
     /// See modules and their state.
     ModulesRead,
     /// Upload, roll back, delete modules.
@@ -50,15 +52,16 @@ pub enum Scope {
 /// A text that is no scope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "unknown scope; choose among tenants:read, tenants:write, modules:read, modules:write, audit:read"
+    "unknown scope; choose among tenants:read, tenants:write, tenants:export, modules:read, modules:write, audit:read"
 )]
 pub struct ParseScopeError;
 
 impl Scope {
     /// Every scope.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::TenantsRead,
         Self::TenantsWrite,
+        Self::TenantsExport,
         Self::ModulesRead,
         Self::ModulesWrite,
         Self::AuditRead,
@@ -69,6 +72,7 @@ impl Scope {
         match self {
             Self::TenantsRead => "tenants:read",
             Self::TenantsWrite => "tenants:write",
+            Self::TenantsExport => "tenants:export",
             Self::ModulesRead => "modules:read",
             Self::ModulesWrite => "modules:write",
             Self::AuditRead => "audit:read",

@@ -18,10 +18,11 @@ use uuid::Uuid;
 use crate::app::AppState;
 use crate::db::adoption::SUSPENDED_IN_RESOURCE;
 use crate::db::tenant::{self, Deletion, Tenant, Wanted};
-use crate::db::{DbError, DbResult, tenant_status};
+use crate::db::{DbError, DbResult, export, tenant_status};
 use crate::http::extract::Caller;
 use crate::provision::{ProvisionError, ResourceWish, WishKind, WishMode};
 use crate::service::audit::{self, Deed};
+use crate::service::exports::ExportView;
 use crate::service::modules::live::{self, ModuleGenerations};
 use crate::status::{self, Intent, Subject};
 
@@ -69,6 +70,9 @@ pub struct TenantView {
     pub conditions: Vec<Condition>,
     /// How far its modules are.
     pub modules: ModuleGenerations,
+    /// Its newest export.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_export: Option<ExportView>,
 }
 
 /// Who decides plan, hosts and the like of a tenant.
@@ -183,6 +187,7 @@ async fn view(state: &AppState, db: &mut PgConnection, tenant: Tenant) -> DbResu
     let steps = tenant_status::list_steps(db, tenant.id).await?;
     let conditions = tenant_status::list_conditions(db, tenant.id).await?;
     let modules = live::generations(db, tenant.id, state.clock.now()).await?;
+    let newest = export::list_of_tenant(db, tenant.id, None, 1).await?;
     let urls = &state.settings.tenant_urls;
     Ok(TenantView {
         url: urls.url(&tenant.slug),
@@ -206,6 +211,7 @@ async fn view(state: &AppState, db: &mut PgConnection, tenant: Tenant) -> DbResu
         steps,
         conditions,
         modules,
+        last_export: newest.into_iter().next().map(ExportView::from),
     })
 }
 

@@ -117,6 +117,37 @@ fn table() -> Vec<Row> {
         ),
         row(
             M::POST,
+            "/v1/tenants/{slug}/export",
+            none(),
+            [401, 404, 200, 403],
+        ),
+        row(
+            M::GET,
+            "/v1/tenants/{slug}/exports",
+            none(),
+            [401, 404, 200, 403],
+        ),
+        row(
+            M::GET,
+            "/v1/tenants/{slug}/exports/{id}",
+            none(),
+            [401, 404, 404, 403],
+        ),
+        row(
+            M::GET,
+            "/v1/tenants/{slug}/exports/{id}/download",
+            none(),
+            [401, 404, 404, 403],
+        ),
+        row(M::GET, "/v1/exports", none(), [401, 200, 200, 403]),
+        row(
+            M::GET,
+            "/v1/exports/{id}/download",
+            none(),
+            [401, 404, 404, 403],
+        ),
+        row(
+            M::POST,
             "/v1/tenants/{slug}/suspend",
             none(),
             [401, 404, 200, 403],

@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use control_plane::provision::{Desired, DesiredState, Observed, ProvisionError, Provisioner};
-use domain::id::TenantId;
+use control_plane::provision::{
+    Desired, DesiredState, ExportProgress, FinishedExport, Observed, ProvisionError, Provisioner,
+};
+use domain::id::{ExportId, TenantId};
 use domain::tenant::{ProvisionStep, StepState, StepStatus};
 use tokio::sync::broadcast;
 
@@ -25,6 +27,10 @@ struct Inner {
     hanging: HashSet<TenantId>,
     unreachable: u32,
     by_hand: bool,
+    /// How far every export is, by its id.
+    exports: HashMap<ExportId, ExportProgress>,
+    finished: HashMap<TenantId, FinishedExport>,
+    exports_asked: Vec<ExportId>,
 }
 
 impl FakeProvisioner {
@@ -74,6 +80,23 @@ impl FakeProvisioner {
     pub(crate) fn advance(&self, tenant: TenantId, done: usize, next: StepState) {
         let generation = self.applied(tenant).last().unwrap().generation;
         self.say(tenant, observed(generation, done, next));
+    }
+
+    /// Says this of an export from now on, and tells so.
+    pub(crate) fn export_is(&self, tenant: TenantId, id: ExportId, progress: ExportProgress) {
+        self.inner.lock().unwrap().exports.insert(id, progress);
+        drop(self.changes.send(tenant));
+    }
+
+    /// Somebody else had an export made.
+    pub(crate) fn export_finished(&self, tenant: TenantId, finished: FinishedExport) {
+        self.inner.lock().unwrap().finished.insert(tenant, finished);
+        drop(self.changes.send(tenant));
+    }
+
+    /// What exports it was asked for, in order.
+    pub(crate) fn exports_asked(&self) -> Vec<ExportId> {
+        self.inner.lock().unwrap().exports_asked.clone()
     }
 
     fn call(&self, tenant: TenantId) -> Result<bool, ProvisionError> {
@@ -144,6 +167,24 @@ impl Provisioner for FakeProvisioner {
             std::future::pending::<()>().await;
         }
         Ok(self.inner.lock().unwrap().observed.get(&tenant).cloned())
+    }
+
+    async fn export(
+        &self,
+        tenant: TenantId,
+        export: ExportId,
+    ) -> Result<ExportProgress, ProvisionError> {
+        if self.call(tenant)? {
+            std::future::pending::<()>().await;
+        }
+        let mut inner = self.inner.lock().unwrap();
+        inner.exports_asked.push(export);
+        let progress = inner.exports.get(&export).cloned();
+        Ok(progress.unwrap_or(ExportProgress::Waiting))
+    }
+
+    fn last_export(&self, tenant: TenantId) -> Option<FinishedExport> {
+        self.inner.lock().unwrap().finished.get(&tenant).copied()
     }
 
     fn changes(&self) -> broadcast::Receiver<TenantId> {

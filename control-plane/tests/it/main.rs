@@ -15,6 +15,7 @@ mod authz;
 mod cluster;
 mod database;
 mod docs;
+mod exports;
 mod fake;
 mod modules;
 mod platform;

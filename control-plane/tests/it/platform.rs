@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use blob_store::config::S3Server;
 use control_plane::app::{self, App, AppState, Parts};
-use control_plane::config::{PublicUrl, Settings, TenantUrls, UrlScheme};
+use control_plane::config::{ExportRetention, PublicUrl, Settings, TenantUrls, UrlScheme};
 use control_plane::jobs::{housekeeping, send_mail};
 use control_plane::keys::Keys;
 use control_plane::mail::local::LocalMail;
@@ -98,6 +98,7 @@ impl Platform {
             signups_per_hour: many,
             sign_ins_per_minute: many,
             calls_per_second: many,
+            exports_per_hour: many,
         };
         Self::start_with(provisioner, rates).await
     }
@@ -119,6 +120,7 @@ impl Platform {
             signups_per_hour: many,
             sign_ins_per_minute: many,
             calls_per_second: many,
+            exports_per_hour: many,
         };
         Self::start_in(tasks, FakeProvisioner::eager(), outside, rates).await
     }
@@ -252,25 +254,30 @@ impl Platform {
 
     /// Signs up, opens the link, signs in.
     pub(crate) async fn make_owner(&self, slug: &str) -> Owner {
-        let email = format!("ann@{slug}.example");
-        let answer = self.sign_up(slug, &email).await;
+        self.make_owner_of(slug, &format!("ann@{slug}.example"))
+            .await
+    }
+
+    /// The same, with another address.
+    pub(crate) async fn make_owner_of(&self, slug: &str, email: &str) -> Owner {
+        let answer = self.sign_up(slug, email).await;
         assert_eq!(answer.status, 201, "{:?}", answer.body);
         let tenant = answer.body["tenant"]["id"]
             .as_str()
             .unwrap()
             .parse()
             .unwrap();
-        let token = self.newest_token(&email).await;
+        let token = self.newest_token(email).await;
         let verified = self
             .post("/v1/signup/verify", json!({"token": token}))
             .await;
         assert_eq!(verified.status, 200, "{:?}", verified.body);
-        let signed_in = self.sign_in(&email, PASSWORD).await;
+        let signed_in = self.sign_in(email, PASSWORD).await;
         assert_eq!(signed_in.status, 201, "{:?}", signed_in.body);
         Owner {
             tenant,
             slug: slug.to_owned(),
-            email,
+            email: email.to_owned(),
             access_token: signed_in.body["access_token"].as_str().unwrap().to_owned(),
             refresh_token: signed_in.body["refresh_token"].as_str().unwrap().to_owned(),
         }
@@ -424,6 +431,7 @@ fn settings(mail: &TempDir, rates: Rates) -> Settings {
         deletion_grace: Duration::from_hours(336),
         trusted_proxies: TrustedProxies::default().and_loopback(),
         rates,
+        exports: ExportRetention::default(),
         sandbox: SandboxArgs::default(),
     }
 }

@@ -10,16 +10,16 @@ use axum::body::Body;
 use axum::response::Response;
 use blob_store::config::S3Server;
 use control_plane::app::{self, App, AppState, Parts};
-use control_plane::config::{PublicUrl, Settings, TenantUrls, UrlScheme};
+use control_plane::config::{ExportRetention, PublicUrl, Settings, TenantUrls, UrlScheme};
 use control_plane::db::{account, tenant};
 use control_plane::keys::Keys;
 use control_plane::mail::{MailSettings, MailTransport};
-use control_plane::provision::{Desired, Observed, ProvisionError, Provisioner};
+use control_plane::provision::{Desired, ExportProgress, Observed, ProvisionError, Provisioner};
 use control_plane::rate_limit::Rates;
 use control_plane::runtime_token::SignedTokens;
 use control_plane::{runtime_token, service};
 use domain::clock::{Clock as _, SystemClock};
-use domain::id::{AccountId, TenantId};
+use domain::id::{AccountId, ExportId, TenantId};
 use domain::name::TenantSlug;
 use domain::plan::Plan;
 use domain::watch::{Acknowledgement, ModuleResult, WatchEvent};
@@ -54,6 +54,14 @@ impl Provisioner for NoProvisioner {
 
     async fn observe(&self, _tenant: TenantId) -> Result<Option<Observed>, ProvisionError> {
         Ok(None)
+    }
+
+    async fn export(
+        &self,
+        _tenant: TenantId,
+        _export: ExportId,
+    ) -> Result<ExportProgress, ProvisionError> {
+        Ok(ExportProgress::Waiting)
     }
 
     fn changes(&self) -> broadcast::Receiver<TenantId> {
@@ -360,7 +368,9 @@ fn settings(mail: &TempDir) -> Settings {
             signups_per_hour: many,
             sign_ins_per_minute: many,
             calls_per_second: many,
+            exports_per_hour: many,
         },
+        exports: ExportRetention::default(),
         sandbox: SandboxArgs::default(),
     }
 }

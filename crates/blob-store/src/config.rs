@@ -18,6 +18,9 @@ pub struct S3Args {
     /// Where runtimes reach the same server, if by another address
     #[arg(long, env = "GOTRS_S3_PUBLIC_ENDPOINT", value_name = "URL")]
     pub s3_public_endpoint: Option<String>,
+    /// Where customers reach the same server to download exports, if by another address than runtimes
+    #[arg(long, env = "GOTRS_S3_DOWNLOAD_ENDPOINT", value_name = "URL")]
+    pub s3_download_endpoint: Option<String>,
     /// Bucket that holds everything
     #[arg(
         long,
@@ -78,6 +81,7 @@ impl S3Server {
         BlobStore::new(&BlobStoreConfig {
             endpoint: Some(self.endpoint),
             public_endpoint: None,
+            download_endpoint: None,
             region: self.region,
             bucket: self.bucket,
             addressing: Addressing::Path,
@@ -113,6 +117,10 @@ impl S3Args {
             public_endpoint: endpoint(
                 "GOTRS_S3_PUBLIC_ENDPOINT",
                 self.s3_public_endpoint.as_deref(),
+            )?,
+            download_endpoint: endpoint(
+                "GOTRS_S3_DOWNLOAD_ENDPOINT",
+                self.s3_download_endpoint.as_deref(),
             )?,
             region: self.s3_region.clone(),
             bucket: self.s3_bucket.clone(),
@@ -189,6 +197,10 @@ mod tests {
             (
                 vec![key[0], key[1], "--s3-public-endpoint=ftp://x"],
                 "GOTRS_S3_PUBLIC_ENDPOINT is",
+            ),
+            (
+                vec![key[0], key[1], "--s3-download-endpoint=s3.example.com"],
+                "GOTRS_S3_DOWNLOAD_ENDPOINT is",
             ),
         ] {
             let error = store(&flags).unwrap_err().to_string();

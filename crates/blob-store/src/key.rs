@@ -50,6 +50,20 @@ impl BlobKey {
         Self(format!("tenants/{tenant}/exports/{export}.tar.zst"))
     }
 
+    /// What the exports of a tenant lie under, for [`crate::BlobStore::list`].
+    pub fn export_folder(tenant: TenantId) -> Self {
+        Self(format!("tenants/{tenant}/exports"))
+    }
+
+    /// Which export of which tenant this is the key of, if it is one: the reverse of [`export`](Self::export).
+    pub fn as_export(&self) -> Option<(TenantId, ExportId)> {
+        let (tenant, rest) = self.0.strip_prefix("tenants/")?.split_once('/')?;
+        let export = rest.strip_prefix("exports/")?.strip_suffix(".tar.zst")?;
+        let found = (tenant.parse().ok()?, export.parse().ok()?);
+        // A UUID can be written in several ways, and only one of them is the key.
+        (Self::export(found.0, found.1) == *self).then_some(found)
+    }
+
     /// What every object of a tenant lies under, for [`crate::BlobStore::list`].
     pub fn tenant_folder(tenant: TenantId) -> Self {
         Self(format!("tenants/{tenant}"))
@@ -143,9 +157,24 @@ mod tests {
             "tenants/0198c0de-0000-7000-8000-000000000000/exports/0198c0de-0000-7000-8000-00000000002a.tar.zst"
         );
         assert_eq!(key.as_str().parse::<BlobKey>().unwrap(), key);
+        assert_eq!(key.as_export(), Some((tenant, export)));
+        let module = BlobKey::module(tenant, &"laptop".parse().unwrap(), &Sha256Digest::of(b""));
+        assert_eq!(module.as_export(), None);
+        let shouted = key.as_str().replace("c0de", "C0DE").parse::<BlobKey>();
+        assert_eq!(shouted.unwrap().as_export(), None);
     }
 
     proptest! {
+        #[test]
+        fn an_export_is_read_back_from_its_key(tenant: u128, export: u128) {
+            let tenant = format!("{tenant:032x}").parse::<TenantId>().unwrap();
+            let export = format!("{export:032x}").parse::<ExportId>().unwrap();
+            let key = BlobKey::export(tenant, export);
+            prop_assert_eq!(key.as_export(), Some((tenant, export)));
+            let folder = format!("{}/", BlobKey::export_folder(tenant));
+            prop_assert!(key.as_str().starts_with(&folder));
+        }
+
         #[test]
         fn a_key_never_leaves_the_folder_it_is_put_under(text in "[a.\\-_/\\\\ \\PC]{0,40}") {
             if let Ok(key) = text.parse::<BlobKey>() {

@@ -10,6 +10,7 @@ use aws_sdk_s3::config::{
     BehaviorVersion, Config, Credentials, Region, RequestChecksumCalculation,
     ResponseChecksumValidation,
 };
+use aws_sdk_s3::operation::get_object::builders::GetObjectFluentBuilder;
 use aws_sdk_s3::presigning::PresigningConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
@@ -47,6 +48,8 @@ pub struct BlobStoreConfig {
     pub endpoint: Option<String>,
     /// What presigned URLs point to, where readers reach the store by another address than we do.
     pub public_endpoint: Option<String>,
+    /// What presigned URLs for customers point to, where they reach the store by yet another address.
+    pub download_endpoint: Option<String>,
     /// Such as `eu-central-1`; S3-compatible servers take any.
     pub region: String,
     /// All objects of the platform lie in one bucket.
@@ -83,6 +86,8 @@ pub struct BlobStore {
     pub(crate) client: Client,
     /// Only signs; never connects.
     signer: Client,
+    /// The same, for what customers download.
+    download_signer: Client,
     pub(crate) bucket: String,
     region: String,
 }
@@ -103,9 +108,14 @@ impl BlobStore {
             Some(public) => Client::from_conf(sdk_config(config, Some(public))),
             None => client.clone(),
         };
+        let download_signer = match &config.download_endpoint {
+            Some(download) => Client::from_conf(sdk_config(config, Some(download))),
+            None => signer.clone(),
+        };
         Self {
             client,
             signer,
+            download_signer,
             bucket: config.bucket.clone(),
             region: config.region.clone(),
         }
@@ -278,6 +288,36 @@ impl BlobStore {
         now: SystemTime,
         ttl: Duration,
     ) -> Result<String, BlobError> {
+        let get = self.signer.get_object();
+        self.presign(get.key(key.as_str()), now, ttl).await
+    }
+
+    /// The same for a customer, whose program or browser is told to keep the object under `file_name`: letters, digits, `-`, `_` and
+    /// `.` of it.
+    pub async fn presign_download(
+        &self,
+        key: &BlobKey,
+        file_name: &str,
+        now: SystemTime,
+        ttl: Duration,
+    ) -> Result<String, BlobError> {
+        let safe: String = file_name
+            .chars()
+            .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+            .collect();
+        let get = self.download_signer.get_object();
+        let get = get
+            .key(key.as_str())
+            .response_content_disposition(format!("attachment; filename=\"{safe}\""));
+        self.presign(get, now, ttl).await
+    }
+
+    async fn presign(
+        &self,
+        get: GetObjectFluentBuilder,
+        now: SystemTime,
+        ttl: Duration,
+    ) -> Result<String, BlobError> {
         const PRESIGN: &str = "presign a URL";
         let refuse = |source: Box<dyn std::error::Error + Send + Sync>| BlobError::Refused {
             operation: PRESIGN,
@@ -290,8 +330,7 @@ impl BlobStore {
             .expires_in(ttl.min(MAX_PRESIGN))
             .build()
             .map_err(|error| refuse(error.into()))?;
-        let get = self.signer.get_object().bucket(&self.bucket);
-        let request = in_time(PRESIGN, get.key(key.as_str()).presigned(times))
+        let request = in_time(PRESIGN, get.bucket(&self.bucket).presigned(times))
             .await?
             .map_err(|error| refuse(error.into()))?;
         Ok(request.uri().to_owned())

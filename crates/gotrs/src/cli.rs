@@ -25,7 +25,7 @@ use self::output::{Format, Output};
 pub enum RemoteCommand {
     /// Sign in, so that the other commands know who you are
     Login(login::LoginArgs),
-    /// Look at your tenants
+    /// Look at your tenants, and export them
     #[command(subcommand)]
     Tenant(tenant::TenantCommand),
     /// Begin, check, upload and look after modules

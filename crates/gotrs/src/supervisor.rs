@@ -18,12 +18,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use async_trait::async_trait;
-use control_plane::provision::{Desired, Observed, ProvisionError, Provisioner};
+use blob_store::BlobStore;
+use control_plane::provision::{
+    Desired, DesiredState, ExportProgress, ExportedArchive, Observed, ProvisionError, Provisioner,
+};
 use control_plane::router::RoutingTable;
 use domain::clock::Clock;
-use domain::id::TenantId;
+use domain::id::{ExportId, TenantId};
 use service_kit::Tasks;
 use tenant_database::TenantDatabase;
+use tenant_export::{Exports, Progress, Settings};
 use tokio::sync::{Semaphore, broadcast, watch};
 
 use crate::process::spawner::Spawner;
@@ -40,6 +44,8 @@ const CHANGES_KEPT: usize = 1024;
 pub struct Parts {
     /// Where tenants' schemas are; prepared.
     pub database: TenantDatabase,
+    /// Where exports go.
+    pub archives: BlobStore,
     /// Where tenants' files are.
     pub files: TenantFiles,
     /// How servers are started.
@@ -71,8 +77,20 @@ impl Supervisor {
             .no_proxy()
             .build()
             .context("making the client that asks servers whether they are ready")?;
+        let changes = broadcast::Sender::new(CHANGES_KEPT);
+        let ended = changes.clone();
+        let exports = Exports::new(Settings {
+            archives: Some(Arc::new(parts.archives)),
+            tasks: parts.tasks.clone(),
+            metric: "supervisor_exports_total",
+            ended: Box::new(move |tenant| {
+                // Nobody listens yet, or not any more: who waits looks again by itself.
+                ended.send(tenant).ok();
+            }),
+        });
         Ok(Self {
             shared: Arc::new(Shared {
+                exports,
                 database: parts.database,
                 database_permits: Semaphore::new(shared::DATABASE_WORK),
                 start_permits: Arc::new(Semaphore::new(shared::STARTS)),
@@ -83,7 +101,7 @@ impl Supervisor {
                 tasks: parts.tasks,
                 http,
                 clock: parts.clock,
-                changes: broadcast::Sender::new(CHANGES_KEPT),
+                changes,
             }),
             tenants: Mutex::default(),
         })
@@ -139,6 +157,37 @@ impl Provisioner for Supervisor {
         Ok(tenants
             .get(&tenant)
             .map(|handle| handle.observed.borrow().clone()))
+    }
+
+    async fn export(
+        &self,
+        tenant: TenantId,
+        export: ExportId,
+    ) -> Result<ExportProgress, ProvisionError> {
+        {
+            let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+            match tenants.get(&tenant) {
+                // After a start of the process it is told what is wanted first.
+                None => return Ok(ExportProgress::Waiting),
+                Some(handle) if handle.desired.borrow().state == DesiredState::Absent => {
+                    return Ok(ExportProgress::Failed {
+                        reason: "the tenant is being deleted".to_owned(),
+                    });
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(match self.shared.export(tenant, export) {
+            Progress::Running => ExportProgress::Running,
+            Progress::Done(archive) => ExportProgress::Done(ExportedArchive {
+                size: i64::try_from(archive.bytes).unwrap_or(i64::MAX),
+                sha256: archive.sha256,
+            }),
+            Progress::Nothing => ExportProgress::Failed {
+                reason: "the tenant has no schema yet: there is nothing to export".to_owned(),
+            },
+            Progress::Failed { message } => ExportProgress::Failed { reason: message },
+        })
     }
 
     fn changes(&self) -> broadcast::Receiver<TenantId> {

@@ -475,6 +475,9 @@ pub struct ExportStatus {
     /// Its size
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<i64>,
+    /// SHA-256 of it in hexadecimal digits, where the operator that has made it told
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
     /// Why it failed
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,

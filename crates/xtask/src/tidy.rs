@@ -24,6 +24,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("blob-store", &["domain", "service-kit"]),
     ("tenant-crd", &["domain"]),
     ("tenant-database", &["domain"]),
+    (
+        "tenant-export",
+        &["blob-store", "domain", "service-kit", "tenant-database"],
+    ),
     ("lambda-coverage", &["module-spec"]),
     (
         "module-engine",
@@ -58,6 +62,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "blob-store",
             "tenant-crd",
             "tenant-database",
+            "tenant-export",
             "service-kit",
         ],
     ),
@@ -68,6 +73,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "control-plane",
             "tenant-runtime",
             "tenant-database",
+            "tenant-export",
             "module-spec",
             "module-engine",
             "lambda-coverage",

@@ -147,6 +147,27 @@ expect 200 example.test /v1/tenants/nova/modules/laptop "${console[@]}"
 [ "$(body .version)" = 2 ]
 eventually 20 "the runtime is heard of again" phase Active
 
+# Exports: asked for with kubectl and at the console, both are in the console's list; the link leads to the archive, and to nothing else.
+began=$EPOCHREALTIME
+export_id=0198c0de-0000-7000-8000-00000000002a
+kubectl annotate tenant nova gotrs.io/export=$export_id >/dev/null
+# export_is ID STATE: as the console says
+export_is() { [ "$(at example.test "/v1/tenants/nova/exports/$1" "${console[@]}")" = 200 ] && [ "$(body .state)" = "$2" ]; }
+eventually 30 "an export that was asked for with kubectl" export_is $export_id ready
+[ -s "$GOTRS_TEST_WORK/s3/gotrs/tenants/$(field nova .spec.id)/exports/$export_id.tar.zst" ] || fail "no archive of $export_id"
+expect 200 example.test /v1/tenants/nova/export "${console[@]}" --request POST --header 'idempotency-key: nova'
+asked_for=$(body .last_export.id)
+[ "$asked_for" != "$export_id" ]
+eventually 30 "an export that was asked for at the console" export_is "$asked_for" ready
+digest=$(body .sha256)
+[ "$(field nova .status.lastExport.id) $(field nova .status.lastExport.sha256)" = "$asked_for $digest" ]
+expect 200 example.test "/v1/tenants/nova/exports/$asked_for/download" "${console[@]}"
+url=$(body .url)
+curl --silent --fail --max-time 20 --output "$GOTRS_TEST_WORK/nova.tar.zst" "$url" || fail "no download from ${url%%\?*}"
+[ "$(sha256sum <"$GOTRS_TEST_WORK/nova.tar.zst")" = "$digest  -" ] || fail "another archive than $digest"
+refused '' curl --silent --fail --max-time 20 --output /dev/null "${url%%\?*}"
+echo "measured: two exports made and one downloaded in $(seconds "$began")"
+
 # Asleep: robots wake nobody; the first who wants something is held and answered, many at once are one wake.
 asleep() { [ "$(condition manual RuntimeAvailable reason)" = Asleep ] && [ -z "$(kubectl --namespace tenant-manual get pods --output name)" ]; }
 eventually $((120 - (SECONDS - idle_since) > 60 ? 120 - (SECONDS - idle_since) : 60)) "a tenant that sleeps" asleep
@@ -191,13 +212,22 @@ wait $(jobs -p | tail -2)
 echo "measured: $(wc -l <"$GOTRS_TEST_WORK/visits") requests while a tenant fell asleep and was woken, none lost"
 
 # The end: what was deleted is gone, with everything of it.
-lost=$(schema nova)
+lost=$(schema nova) lost_id=$(field nova .spec.id)
 expect 200 example.test /v1/tenants/nova "${console[@]}" --request DELETE
 gone() { ! kubectl get tenant nova && ! kubectl get namespace tenant-nova && [ "$(at example.test /v1/tenants/nova "${console[@]}")" = 404 ]; }
 eventually 90 "a tenant that is gone" gone
 [ "$(in_database "SELECT count(*) FROM pg_namespace WHERE nspname = '$lost'")" = 0 ]
 refused NotFound kubectl --namespace platform get secret tenant-nova-administrator
-[ -z "$(find "$GOTRS_TEST_WORK/s3/gotrs/tenants" -type f | head -1)" ] || fail "objects are left: $(find "$GOTRS_TEST_WORK/s3/gotrs/tenants" -type f)"
+# But for the archives of its data, which its owner has from now on: the two of before and the final one.
+objects() { find "$GOTRS_TEST_WORK/s3/gotrs/tenants" -type f "$@"; }
+[ "$(objects -path "*/$lost_id/exports/*.tar.zst" | wc -l)" = 3 ] || fail "archives are lost: $(objects)"
+[ "$(objects | wc -l)" = 3 ] || fail "objects are left: $(objects)"
+expect 200 example.test /v1/exports "${console[@]}"
+[ "$(body '[.items[].kind] | sort | join(" ")')" = 'final on_request on_request' ] || fail "not in the list: $(cat "$answer")"
+final=$(body '.items[] | select(.kind == "final") | .id')
+expect 200 example.test "/v1/exports/$final/download" "${console[@]}"
+curl --silent --fail --max-time 20 --output "$GOTRS_TEST_WORK/nova.tar.zst" "$(body .url)" || fail "no download of the final export"
+[ "$(stat --format %s "$GOTRS_TEST_WORK/nova.tar.zst")" = "$(body .size)" ]
 expect 404 nova.example.test /login
 
 # Nobody was refused anything.

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod browser;
+mod exports;
 mod greedy;
 mod kills;
 mod operator_kills;

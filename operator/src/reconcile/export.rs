@@ -8,11 +8,11 @@ use domain::id::{ExportId, TenantId};
 use kube::ResourceExt as _;
 use tenant_crd::names;
 use tenant_crd::v1::{ExportState, ExportStatus, Tenant};
+use tenant_export::Progress;
 
 use super::status::{Facts, Transition};
 use super::{Action, Context, ReconcileError, write};
-use crate::exports::Progress;
-use crate::store::TenantStore;
+use crate::store::{Rows, TenantStore};
 
 /// How often an export that is under way is looked at.
 pub(super) const LOOK: Duration = Duration::from_secs(5);
@@ -50,7 +50,10 @@ pub(super) async fn requested(
         Ok(export) => {
             let key = BlobKey::export(id, export);
             ctx.leadership.check()?;
-            (ctx.exports.advance(&key, id, store), Some(key))
+            let progress = ctx
+                .exports
+                .advance(&key, id, Arc::new(Rows(Arc::clone(store))));
+            (progress, Some(key))
         }
         Err(_) => {
             let message = format!(
@@ -94,7 +97,9 @@ pub(super) async fn last_of_all(
     };
     let key = BlobKey::export(id, export);
     ctx.leadership.check()?;
-    let progress = ctx.exports.advance(&key, id, store);
+    let progress = ctx
+        .exports
+        .advance(&key, id, Arc::new(Rows(Arc::clone(store))));
     // That it is looked for again, before the data goes, is no news.
     if progress != Progress::Running || !is_made(tenant) {
         report(ctx, tenant, &uid, Some(&key), progress.clone()).await?;
@@ -104,7 +109,7 @@ pub(super) async fn last_of_all(
             deleting(ctx, tenant, "its data is being exported", None).await?;
             Ok(FinalExport::Pending(Action::requeue(LOOK)))
         }
-        Progress::Done { .. } => Ok(FinalExport::Settled {
+        Progress::Done(_) => Ok(FinalExport::Settled {
             note: format!("the final export is {key}"),
         }),
         Progress::Nothing => Ok(settled("there was nothing to export")),
@@ -135,6 +140,13 @@ fn last_export(tenant: &Tenant) -> Option<&ExportStatus> {
     tenant.status.as_ref()?.last_export.as_ref()
 }
 
+/// What was told of the same export before: one that is looked for again is not read to know its digest.
+fn known_digest(tenant: &Tenant, id: &str) -> Option<String> {
+    last_export(tenant)
+        .filter(|last| last.id == id)
+        .and_then(|last| last.sha256.clone())
+}
+
 async fn deleting(
     ctx: &Context,
     tenant: &Tenant,
@@ -155,9 +167,9 @@ async fn report(
     key: Option<&BlobKey>,
     progress: Progress,
 ) -> Result<(), ReconcileError> {
-    let (state, bytes, message) = match progress {
+    let (state, archive, message) = match progress {
         Progress::Running => (ExportState::Running, None, None),
-        Progress::Done { bytes } => (ExportState::Done, i64::try_from(bytes).ok(), None),
+        Progress::Done(archive) => (ExportState::Done, Some(archive), None),
         Progress::Nothing => (
             ExportState::Failed,
             None,
@@ -171,7 +183,11 @@ async fn report(
             .filter(|_| state == ExportState::Done)
             .map(ToString::to_string),
         state,
-        bytes,
+        bytes: archive.and_then(|archive| i64::try_from(archive.bytes).ok()),
+        sha256: archive
+            .and_then(|archive| archive.sha256)
+            .map(|digest| digest.to_string())
+            .or_else(|| known_digest(tenant, id)),
         message,
     };
     let transition = match (&status.object, &status.message) {

@@ -9,13 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use blob_store::{Addressing, BlobKey, BlobStore, BlobStoreConfig};
+use domain::digest::Sha256Digest;
 use domain::id::{ExportId, TenantId};
-use operator::exports::{Archives, Exports, Progress};
 use operator::import::{self, ImportConfig};
 use operator::run::DatabaseArgs;
-use operator::store::TenantStore;
+use operator::store::{Rows, TenantStore};
 use service_kit::Tasks;
 use tenant_database::{TenantDatabase, TenantNames};
+use tenant_export::{Archive, Archives, Exports, Progress, Settings};
 use test_kit::postgres::{TestDatabase, texts};
 use test_kit::s3::TestS3;
 
@@ -38,6 +39,7 @@ impl World {
         let bucket = BlobStore::new(&BlobStoreConfig {
             endpoint: Some(s3.endpoint()),
             public_endpoint: None,
+            download_endpoint: None,
             region: "eu-central-1".to_owned(),
             bucket: "gotrs-test".to_owned(),
             addressing: Addressing::Path,
@@ -81,7 +83,12 @@ impl World {
 
     fn exports(&self, tasks: &Tasks) -> Exports {
         let archives: Arc<dyn Archives> = Arc::new(self.bucket.clone());
-        Exports::new(Some(archives), tasks.clone())
+        Exports::new(Settings {
+            archives: Some(archives),
+            tasks: tasks.clone(),
+            metric: "operator_exports_total",
+            ended: Box::new(|_tenant| {}),
+        })
     }
 
     async fn end(self) {
@@ -98,7 +105,7 @@ async fn ended(
     from: &Arc<dyn TenantStore>,
 ) -> Progress {
     for _ in 0..600 {
-        match exports.advance(key, tenant, from) {
+        match exports.advance(key, tenant, Arc::new(Rows(Arc::clone(from)))) {
             Progress::Running => tokio::time::sleep(Duration::from_millis(50)).await,
             progress => return progress,
         }
@@ -126,20 +133,31 @@ async fn what_went_out_before_the_end_comes_in_elsewhere() {
     // The operator is killed while it exports: the next one begins anew.
     let killed = Tasks::new();
     let exports = world.exports(&killed);
-    assert_eq!(exports.advance(&key, tenant, &store), Progress::Running);
-    killed.stop();
+    let rows = || Arc::new(Rows(Arc::clone(&store)));
+    assert_eq!(exports.advance(&key, tenant, rows()), Progress::Running);
+    killed.shut_down(Duration::from_secs(30)).await;
+    // It has not failed: the next one is to do it.
+    assert_eq!(exports.advance(&key, tenant, rows()), Progress::Running);
     drop(exports);
     let exports = world.exports(&tasks);
-    let Progress::Done { bytes } = ended(&exports, &key, tenant, &store).await else {
+    let Progress::Done(archive) = ended(&exports, &key, tenant, &store).await else {
         panic!("it was not exported")
     };
-    assert_eq!(world.bucket.find_size(&key).await.unwrap(), Some(bytes));
+    assert_eq!(
+        world.bucket.find_size(&key).await.unwrap(),
+        Some(archive.bytes)
+    );
+    let content = world.bucket.get(&key, 1 << 30).await.unwrap();
+    assert_eq!(archive.sha256, Some(Sha256Digest::of(&content)));
 
     // The same again is the same archive, also when the tenant is gone.
     leader.drop_tenant(tenant).await.unwrap();
     assert_eq!(
         ended(&exports, &key, tenant, &store).await,
-        Progress::Done { bytes }
+        Progress::Done(Archive {
+            sha256: None,
+            ..archive
+        })
     );
     let another = BlobKey::export(tenant, ExportId::generate());
     assert_eq!(
@@ -150,7 +168,6 @@ async fn what_went_out_before_the_end_comes_in_elsewhere() {
 
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("export.tar.zst");
-    let content = world.bucket.get(&key, 1 << 30).await.unwrap();
     std::fs::write(&file, content).unwrap();
     let id = TenantId::generate();
     let config = || ImportConfig {

@@ -146,6 +146,10 @@ const fn choice(scope: Scope) -> ScopeChoice {
     let (label, help) = match scope {
         Scope::TenantsRead => ("See tenants", "Their state, address and plan."),
         Scope::TenantsWrite => ("Change tenants", "Suspend, resume and delete them."),
+        Scope::TenantsExport => (
+            "Export tenants",
+            "Make and download archives of all their data, password hashes included.",
+        ),
         Scope::ModulesRead => ("See modules", "Files, versions and what runs."),
         Scope::ModulesWrite => ("Change modules", "Upload, roll back and delete them."),
         Scope::AuditRead => ("See the audit log", "Who did what and when."),

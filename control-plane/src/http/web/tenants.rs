@@ -11,6 +11,7 @@ use service_kit::extract::Form;
 use service_kit::pages::{Page, RequestContext};
 use uuid::Uuid;
 
+use super::exports::{self, ExportRow, ExportsCard};
 use crate::app::AppState;
 use crate::http::api::page::{Page as Slice, PageRequest};
 use crate::http::extract::{Authorized, ReadTenants, TenantAccess, WriteTenants};
@@ -20,6 +21,8 @@ use crate::service::tenants::{self, SUSPENDED_BY_OWNER, TenantView, Wish};
 pub(super) struct TenantsPage {
     pub(super) tenants: Vec<TenantView>,
     pub(super) next: Option<Uuid>,
+    /// Archives of tenants that are gone.
+    pub(super) left_behind: Vec<ExportRow>,
 }
 
 impl Page for TenantsPage {
@@ -30,6 +33,7 @@ impl Page for TenantsPage {
 pub(super) struct TenantPage {
     pub(super) tenant: TenantView,
     pub(super) conditions: Vec<ConditionRow>,
+    pub(super) exports: ExportsCard,
 }
 
 impl Page for TenantPage {
@@ -91,9 +95,15 @@ pub(super) async fn list(
     let account = access.caller.account;
     let views = tenants::list(&state, account, wanted.cursor, wanted.fetch()).await?;
     let Slice { items, next } = wanted.page(views, |view| view.id.as_uuid());
+    // On the first page only, as it is no part of what is turned over.
+    let left_behind = match wanted.cursor {
+        None => exports::left_behind(&state, &access.caller).await?,
+        Some(_) => Vec::new(),
+    };
     let page = TenantsPage {
         tenants: items,
         next,
+        left_behind,
     };
     Ok(state.pages.render(&page, &request))
 }
@@ -105,7 +115,9 @@ pub(super) async fn show(
     request: RequestContext,
 ) -> Result<Response, Problem> {
     let tenant = tenants::show(&state, access.tenant).await?;
-    Ok(state.pages.render(&TenantPage::new(tenant), &request))
+    let exports = ExportsCard::of(&state, &tenant).await?;
+    let page = TenantPage::new(tenant, exports);
+    Ok(state.pages.render(&page, &request))
 }
 
 /// `GET /tenants/{slug}/progress`: also the fragment that is asked for after each change.
@@ -201,9 +213,13 @@ async fn change(
 }
 
 impl TenantPage {
-    pub(super) fn new(tenant: TenantView) -> Self {
+    pub(super) fn new(tenant: TenantView, exports: ExportsCard) -> Self {
         let conditions = tenant.conditions.iter().cloned().map(condition).collect();
-        Self { tenant, conditions }
+        Self {
+            tenant,
+            conditions,
+            exports,
+        }
     }
 }
 

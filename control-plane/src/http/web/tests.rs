@@ -4,7 +4,8 @@ use std::sync::LazyLock;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::diagnostic::{Diagnostic, Severity};
-use domain::id::{AccountId, ApiKeyId, RequestId, TenantId};
+use domain::digest::Sha256Digest;
+use domain::id::{AccountId, ApiKeyId, ExportId, RequestId, TenantId};
 use domain::tenant::{
     Condition, ConditionStatus, ConditionType, ProvisionStep, StepState, StepStatus, TenantPhase,
 };
@@ -14,14 +15,17 @@ use service_kit::pages::{Page, RequestContext, Shell, User};
 use super::api_keys::ApiKeysPage;
 use super::components::{ComponentsPage, LONG_WORD};
 use super::errors::ErrorsPage;
+use super::exports::{ExportRow, ExportsCard, ExportsPage};
 use super::mailbox::{MailPage, MailboxPage};
 use super::modules::{Finding, Head, ModulePage, ModulesPage, UploadPage};
 use super::sign_in::SignInPage;
 use super::signup::{BadLinkPage, CheckMailPage, SignupPage};
 use super::tenants::{ProgressPage, SettingsPage, TenantPage, TenantsPage};
 use super::*;
+use crate::db::export::{ExportKind, ExportState};
 use crate::mail::local::LocalMail;
 use crate::service::api_keys::{ApiKey, Scope};
+use crate::service::exports::ExportView;
 use crate::service::modules::answer::VersionView;
 use crate::service::modules::live::{ModuleGenerations, ModuleStatus, ReplicaState, ReplicaStatus};
 use crate::service::tenants::{ManagedBy, TenantView};
@@ -147,7 +151,72 @@ fn tenant(phase: TenantPhase) -> TenantView {
             desired_generation: 7,
             loaded_generation: Some(6),
         },
+        last_export: None,
     }
+}
+
+fn export(state: ExportState) -> ExportView {
+    ExportView {
+        id: ExportId::generate(),
+        tenant_id: TenantId::generate(),
+        tenant: "acme".parse().unwrap(),
+        kind: match state {
+            ExportState::Ready => ExportKind::Final,
+            _ => ExportKind::OnRequest,
+        },
+        state,
+        requested_at: now(),
+        started_at: Some(now()),
+        finished_at: (!state.is_under_way()).then(now),
+        size: (state == ExportState::Ready).then_some(3_456_789),
+        sha256: (state == ExportState::Ready).then(|| Sha256Digest::of(b"rows")),
+        reason: (state == ExportState::Failed).then(|| "Rows <b>without</b> room".to_owned()),
+        expires_at: (state == ExportState::Ready).then(|| now() + TimeDelta::days(30)),
+        removed_at: matches!(state, ExportState::Expired | ExportState::Absent).then(now),
+    }
+}
+
+fn exports_card(phase: TenantPhase, exports: Vec<ExportView>) -> ExportsCard {
+    ExportsCard::new(&tenant(phase), exports, 30)
+}
+
+fn tenant_page(phase: TenantPhase) -> TenantPage {
+    let exports = ExportState::ALL.map(export).into();
+    TenantPage::new(tenant(phase), exports_card(phase, exports))
+}
+
+#[test]
+fn exports_are_shown_in_every_state() {
+    let page = |exports| {
+        check(&ExportsPage {
+            tenant: tenant(TenantPhase::Active),
+            exports: exports_card(TenantPhase::Active, exports),
+        })
+    };
+    let nothing = page(Vec::new());
+    assert!(nothing.contains("No export was made yet"));
+    assert!(nothing.contains("Make export"));
+    assert!(
+        !nothing.contains("hx-trigger=\"every"),
+        "nothing to wait for"
+    );
+    for state in ExportState::ALL {
+        let text = page(vec![export(state)]);
+        assert!(text.contains(&format!("data-export=\"{}\"", state.as_str())));
+        assert_eq!(text.contains("hx-trigger=\"every"), state.is_under_way());
+        assert_eq!(text.contains("Make export"), !state.is_under_way());
+        assert_eq!(text.contains("/download\""), state == ExportState::Ready);
+        assert_eq!(text.contains("3.4 MB"), state == ExportState::Ready);
+    }
+    let mut refused = exports_card(TenantPhase::Active, Vec::new());
+    refused.refusal = Some("Enough".to_owned());
+    let text = check(&TenantPage::new(tenant(TenantPhase::Active), refused));
+    assert!(text.contains("No export was begun"));
+    // Nothing can be asked for once there is nothing to come back to.
+    let mut gone = tenant(TenantPhase::Deleting);
+    gone.delete_after = None;
+    let card = ExportsCard::new(&gone, Vec::new(), 30);
+    assert!(!check(&TenantPage::new(gone, card)).contains("Make export"));
 }
 
 const PHASES: [TenantPhase; 5] = [
@@ -161,7 +230,7 @@ const PHASES: [TenantPhase; 5] = [
 #[test]
 fn pages_of_tenants_render_in_every_phase() {
     for phase in PHASES {
-        let text = check(&TenantPage::new(tenant(phase)));
+        let text = check(&tenant_page(phase));
         assert!(text.contains("acme.localhost"));
         check(&SettingsPage {
             grace_days: 14,
@@ -173,10 +242,12 @@ fn pages_of_tenants_render_in_every_phase() {
     check(&TenantsPage {
         tenants: Vec::new(),
         next: None,
+        left_behind: vec![ExportRow::from(export(ExportState::Ready))],
     });
     let many = TenantsPage {
         tenants: (0..1_000).map(|index| tenant(PHASES[index % 5])).collect(),
         next: Some(TenantId::generate().as_uuid()),
+        left_behind: Vec::new(),
     };
     assert_eq!(check(&many).matches("<tr data-row").count(), 1_000);
 }

@@ -16,6 +16,7 @@ use crate::app::AppState;
 use crate::db::tenant::{self, Tenant, Wanted};
 use crate::db::tenant_status::{self, ObservedRow};
 use crate::db::{self, DbError};
+use crate::jobs::exports;
 use crate::provision::{
     Administrator, Desired, DesiredState, ModuleReport, Observed, ProvisionError,
 };
@@ -210,13 +211,17 @@ async fn observe(state: &AppState, id: TenantId) -> Result<Option<Observed>, Rec
         .map_err(ReconcileError::Provisioner)
 }
 
-/// Removes the last of a tenant: its objects, then its row.
+/// Removes the last of a tenant: its objects but the archives of its data, which are its account's from now on, then its row.
 pub(super) async fn bury(state: &AppState, tenant: &Tenant) -> Result<(), ReconcileError> {
     remove_objects(state, tenant.id)
         .await
         .map_err(ReconcileError::RemoveObjects)?;
+    let legacy = exports::find_legacy(state, tenant.id)
+        .await
+        .map_err(ReconcileError::RemoveObjects)?;
     let now = state.clock.now();
     let mut tx = state.pool.begin().await.map_err(DbError::from)?;
+    exports::leave_behind(state, &mut tx, tenant, &legacy).await?;
     let deed = Deed {
         account: tenant.account,
         tenant: Some(tenant.id),
@@ -233,13 +238,20 @@ pub(super) async fn bury(state: &AppState, tenant: &Tenant) -> Result<(), Reconc
 
 async fn remove_objects(state: &AppState, id: TenantId) -> Result<(), BlobError> {
     let folder = BlobKey::tenant_folder(id);
+    let mut after: Option<BlobKey> = None;
     loop {
-        let page = state.blobs.list(&folder, None, MAX_LISTED).await?;
-        if page.is_empty() {
+        let page = state
+            .blobs
+            .list(&folder, after.as_ref(), MAX_LISTED)
+            .await?;
+        let Some(last) = page.last() else {
             return Ok(());
-        }
-        for object in page {
-            state.blobs.delete(&object.key).await?;
+        };
+        after = Some(last.key.clone());
+        for object in &page {
+            if object.key.as_export().is_none() {
+                state.blobs.delete(&object.key).await?;
+            }
         }
     }
 }

@@ -20,6 +20,7 @@ fn config(endpoint: String) -> BlobStoreConfig {
     BlobStoreConfig {
         endpoint: Some(endpoint),
         public_endpoint: None,
+        download_endpoint: None,
         region: "eu-central-1".to_owned(),
         bucket: "gotrs-test".to_owned(),
         addressing: Addressing::Path,
@@ -299,6 +300,26 @@ async fn presigned_urls_point_to_the_address_that_readers_use() {
         "{url}"
     );
     assert!(url.contains("X-Amz-Expires=3600"), "{url}");
+    // Customers, too, unless they have an address of their own.
+    let file_name = "../acme \"2026\".tar.zst";
+    let x = key("x");
+    let url = store.presign_download(&x, file_name, now(), hour).await;
+    let url = url.unwrap();
+    assert!(url.starts_with("https://objects.example.com/"), "{url}");
+    assert!(
+        url.contains(
+            "response-content-disposition=attachment%3B%20filename%3D%22..acme2026.tar.zst%22"
+        ),
+        "{url}"
+    );
+    let store = BlobStore::new(&BlobStoreConfig {
+        public_endpoint: Some("https://objects.example.com".to_owned()),
+        download_endpoint: Some("https://downloads.example.com".to_owned()),
+        ..config("http://127.0.0.1:1".to_owned())
+    });
+    let url = store.presign_download(&key("x"), "x", now(), hour).await;
+    let url = url.unwrap();
+    assert!(url.starts_with("https://downloads.example.com/"), "{url}");
 }
 
 #[test]

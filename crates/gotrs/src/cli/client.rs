@@ -1,5 +1,6 @@
 //! The control plane's API over HTTP.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use tokio::io::AsyncWriteExt as _;
 
 use super::credentials::{CredentialsFile, Session};
 use super::error::{CliError, Refusal};
@@ -24,6 +27,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(40);
 /// An access token this close to its end is replaced before it is used.
 const REFRESH_EARLY: TimeDelta = TimeDelta::seconds(20);
+/// Longest download, and longest silence in it.
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_hours(12);
+const CHUNK_TIMEOUT: Duration = Duration::from_mins(1);
 /// Most bytes of an answer that are read.
 const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
@@ -59,6 +65,17 @@ pub struct Client {
     base: Url,
     identity: Identity,
     clock: Arc<dyn Clock>,
+}
+
+/// What is read from elsewhere.
+#[derive(Debug, Clone, Copy)]
+pub struct Download<'a> {
+    /// A presigned link.
+    pub url: &'a str,
+    /// Its size in bytes, where it is known.
+    pub size: Option<u64>,
+    /// Its SHA-256 in hexadecimal digits, where it is known.
+    pub sha256: Option<&'a str>,
 }
 
 /// What is sent.
@@ -248,6 +265,69 @@ impl Client {
         self.read(answer).await
     }
 
+    /// Reads what a presigned link leads to, which is no part of the server and gets no token of it, into a new file. The file is
+    /// there when all of it is, and is what it should be.
+    pub async fn download(&self, from: Download<'_>, path: &Path) -> Result<(), CliError> {
+        let write = |source| CliError::WriteFile {
+            path: path.to_owned(),
+            source,
+        };
+        let url = Url::parse(from.url).map_err(|_not_a_url| self.odd("its link is no URL"))?;
+        let origin = url.origin().ascii_serialization();
+        let away = |reason: String| CliError::Unreachable {
+            url: origin.clone(),
+            reason,
+        };
+        let asking = self.http.get(url).timeout(DOWNLOAD_TIMEOUT).send();
+        let mut answer = asking.await.map_err(|error| away(reason_of(&error)))?;
+        if !answer.status().is_success() {
+            return Err(CliError::Answer {
+                url: origin.clone(),
+                reason: format!("status {} for an archive", answer.status()),
+            });
+        }
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(".part");
+        let part = PartFile(path.with_file_name(name));
+        let mut options = tokio::fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true);
+        // Password hashes are in it.
+        #[cfg(unix)]
+        options.mode(0o600);
+        let mut file = options.open(&part.0).await.map_err(write)?;
+        let (mut size, mut digest) = (0_u64, Sha256::new());
+        loop {
+            let chunk = tokio::time::timeout(CHUNK_TIMEOUT, answer.chunk())
+                .await
+                .map_err(|_elapsed| away("nothing came for a minute".to_owned()))?
+                .map_err(|error| away(reason_of(&error)))?;
+            let Some(chunk) = chunk else { break };
+            size += chunk.len() as u64;
+            digest.update(&chunk);
+            file.write_all(&chunk).await.map_err(write)?;
+        }
+        file.sync_all().await.map_err(write)?;
+        let digest = hex(&digest.finalize());
+        if from.size.is_some_and(|expected| expected != size)
+            || from.sha256.is_some_and(|expected| expected != digest)
+        {
+            return Err(CliError::Archive(format!(
+                "the archive that came ({size} bytes, SHA-256 {digest}) is not the one that was made; try again"
+            )));
+        }
+        // Never over a file that came to be there meanwhile.
+        match tokio::fs::hard_link(&part.0, path).await {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                Err(CliError::Exists {
+                    path: path.to_owned(),
+                })
+            }
+            // Not every file system has links.
+            Err(_no_links) => tokio::fs::rename(&part.0, path).await.map_err(write),
+        }
+    }
+
     /// A token that should be good; another one than `refused`, if that was shown in vain.
     async fn access_token(
         &self,
@@ -302,19 +382,9 @@ impl Client {
     }
 
     fn unreachable(&self, error: &reqwest::Error) -> CliError {
-        // reqwest's own words repeat the URL; what is behind them says what happened.
-        let mut reason = "no connection".to_owned();
-        let mut source = std::error::Error::source(error);
-        while let Some(cause) = source {
-            reason = cause.to_string();
-            source = cause.source();
-        }
-        if error.is_timeout() {
-            "it did not answer in time".clone_into(&mut reason);
-        }
         CliError::Unreachable {
             url: self.url().to_owned(),
-            reason,
+            reason: reason_of(error),
         }
     }
 
@@ -358,6 +428,34 @@ impl Client {
             url: self.url().to_owned(),
             reason: reason.to_owned(),
         }
+    }
+}
+
+/// What happened: reqwest's own words repeat the URL; what is behind them says it.
+fn reason_of(error: &reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "it did not answer in time".to_owned();
+    }
+    let mut reason = "no connection".to_owned();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        reason = cause.to_string();
+        source = cause.source();
+    }
+    reason
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A file that is not whole yet; it goes when it is not needed any more.
+struct PartFile(PathBuf);
+
+impl Drop for PartFile {
+    fn drop(&mut self) {
+        // What is left of it hinders nothing: the next download begins anew.
+        let _ = std::fs::remove_file(&self.0);
     }
 }
 

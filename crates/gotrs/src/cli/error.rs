@@ -75,6 +75,12 @@ pub enum CliError {
         /// Why.
         reason: String,
     },
+    /// An archive is damaged, or cannot be imported there.
+    #[error("{0}")]
+    Archive(String),
+    /// A database that was named cannot be reached, or fails.
+    #[error("{0}")]
+    Database(String),
     /// This machine does not let us do our part.
     #[error("{doing} failed: {reason}")]
     Machine {
@@ -156,7 +162,7 @@ impl CliError {
     /// The exit code.
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Refused(_) | Self::Exists { .. } => 1,
+            Self::Refused(_) | Self::Exists { .. } | Self::Archive(_) => 1,
             Self::SignedOut { .. }
             | Self::Usage(_)
             | Self::ReadFile { .. }
@@ -164,7 +170,10 @@ impl CliError {
             | Self::Credentials { .. }
             | Self::Machine { .. }
             | Self::Write(_) => 2,
-            Self::Unreachable { .. } | Self::ServerTrouble(_) | Self::Answer { .. } => 3,
+            Self::Unreachable { .. }
+            | Self::ServerTrouble(_)
+            | Self::Answer { .. }
+            | Self::Database(_) => 3,
         }
     }
 
@@ -178,6 +187,8 @@ impl CliError {
             Self::WriteFile { .. } => "unwritable_file",
             Self::Exists { .. } => "file_exists",
             Self::Credentials { .. } => "credentials",
+            Self::Archive(_) => "bad_archive",
+            Self::Database(_) => "database",
             Self::Machine { .. } => "machine",
             Self::Write(_) => "write",
             Self::Unreachable { .. } => "unreachable",

@@ -1,5 +1,8 @@
 //! `gotrs tenant`
 
+mod export;
+mod import;
+
 use clap::Subcommand;
 use domain::name::TenantSlug;
 use serde::Deserialize;
@@ -27,6 +30,18 @@ pub enum TenantCommand {
         #[command(flatten)]
         remote: RemoteArgs,
     },
+    /// Make an export of all data of a tenant, and download it
+    Export(export::ExportArgs),
+    /// List the exports of a tenant
+    Exports {
+        /// The tenant's slug
+        tenant: TenantSlug,
+        /// Which server, and how results are shown
+        #[command(flatten)]
+        remote: RemoteArgs,
+    },
+    /// Make a tenant's schema of an export, directly in a database
+    Import(import::ImportArgs),
 }
 
 #[derive(Deserialize)]
@@ -68,7 +83,11 @@ struct Modules {
 impl TenantCommand {
     pub(super) const fn format(&self) -> Format {
         match self {
-            Self::List { remote } | Self::Show { remote, .. } => remote.output.output,
+            Self::List { remote } | Self::Show { remote, .. } | Self::Exports { remote, .. } => {
+                remote.output.output
+            }
+            Self::Export(args) => args.remote.output.output,
+            Self::Import(args) => args.output.output,
         }
     }
 }
@@ -94,6 +113,11 @@ pub async fn run(command: TenantCommand, output: &mut Output) -> Result<Verdict,
             let text = show(&tenant, output);
             output.text(&text)?;
         }
+        TenantCommand::Export(args) => return export::run(args, output).await,
+        TenantCommand::Exports { tenant, remote } => {
+            return export::list(&tenant, &remote.server.client()?, output).await;
+        }
+        TenantCommand::Import(args) => return import::run(args, output).await,
     }
     Ok(Verdict::Good)
 }

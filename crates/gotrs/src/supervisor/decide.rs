@@ -99,6 +99,8 @@ pub struct Known {
     pub database: Option<DatabaseStep>,
     /// Whether the tenant's roles were kept from signing in.
     pub logins_disabled: bool,
+    /// Whether the tenant's last export is there.
+    pub exported: bool,
     /// Whether schema and roles were dropped.
     pub dropped: bool,
     /// Whether the tenant's files were removed.
@@ -117,6 +119,7 @@ impl Known {
         Self {
             database: Some(DatabaseStep::Schema),
             logins_disabled: false,
+            exported: false,
             dropped: false,
             files_removed: false,
             server: Server::Stopped,
@@ -150,6 +153,8 @@ pub enum Work {
     StopServer,
     /// Keep the roles from signing in and end their connections.
     DisableLogins,
+    /// Keep the tenant's data as an archive, which outlives it.
+    ExportFinally,
     /// Drop schema and roles.
     DropDatabase,
     /// Remove the tenant's files and passwords.
@@ -219,6 +224,8 @@ fn remove(known: &Known) -> Work {
     }
     match known.server {
         Server::Starting(_) | Server::Ready(..) => Work::StopServer,
+        // Nothing writes any more, so the archive has everything.
+        Server::Stopped if !known.exported && !known.dropped => Work::ExportFinally,
         Server::Stopped if !known.dropped => Work::DropDatabase,
         Server::Stopped if !known.files_removed => Work::RemoveFiles,
         Server::Stopped => Work::Idle,

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::bail;
 use control_plane::provision::{Desired, Observed};
 use domain::tenant::ProvisionStep;
 use tenant_database::{AdministratorSeed, Credentials, RoleLimits};
+use tenant_export::Progress as ExportProgress;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -15,10 +17,12 @@ use crate::supervisor::decide::{
 };
 use crate::supervisor::progress::{Activity, Progress, step_of};
 use crate::supervisor::runtime::{Event, Runtime, RuntimeSecrets, Start};
-use crate::supervisor::shared::Shared;
+use crate::supervisor::shared::{Shared, final_export};
 
 /// Failures in a row before a step counts as failed and the router says so; fewer are shown as work.
 const TROUBLE_AFTER: u32 = 3;
+/// How often the final export is looked at.
+const EXPORT_LOOK: Duration = Duration::from_millis(200);
 /// A server that lived this long was fine; what ends it then is a new misfortune.
 const STABLE: Duration = Duration::from_mins(1);
 
@@ -182,6 +186,11 @@ impl Tenant {
                 ProvisionStep::Roles,
                 "RolesFailed",
                 self.disable_logins().await,
+            ),
+            Work::ExportFinally => (
+                ProvisionStep::Schema,
+                "ExportFailed",
+                self.export_finally().await,
             ),
             Work::DropDatabase => (
                 ProvisionStep::Schema,
@@ -365,6 +374,29 @@ impl Tenant {
             .set_login_enabled(self.current.tenant, false)
             .await?;
         self.known.logins_disabled = true;
+        self.failures = 0;
+        Ok(())
+    }
+
+    /// Waits for the export that outlives the data; as long as it cannot be made the data stays.
+    async fn export_finally(&mut self) -> anyhow::Result<()> {
+        let tenant = self.current.tenant;
+        let stopping = self.shared.tasks.stopping();
+        loop {
+            match self.shared.export(tenant, final_export(tenant)) {
+                ExportProgress::Running => {}
+                ExportProgress::Done(_) | ExportProgress::Nothing => break,
+                ExportProgress::Failed { message } => {
+                    bail!("the final export failed ({message}), so the data stays")
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(EXPORT_LOOK) => {}
+                // The next start goes on.
+                () = stopping.cancelled() => return Ok(()),
+            }
+        }
+        self.known.exported = true;
         self.failures = 0;
         Ok(())
     }

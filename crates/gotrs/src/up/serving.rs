@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 use control_plane::app::{self, App, Parts};
-use control_plane::config::{PublicUrl, Settings, TenantUrls, UrlScheme};
+use control_plane::config::{ExportRetention, PublicUrl, Settings, TenantUrls, UrlScheme};
 use control_plane::keys::Keys;
 use control_plane::mail::{MailSettings, MailTransport};
 use control_plane::rate_limit::Rates;
@@ -171,6 +171,7 @@ impl Serving<'_> {
         database.prepare_server().await?;
         Supervisor::start(supervisor::Parts {
             database,
+            archives: self.backing.s3.clone().store(),
             files: TenantFiles {
                 secrets: self.folder.secrets()?,
                 folders: self.folder.tenants(),
@@ -235,6 +236,7 @@ impl Serving<'_> {
             // The router is of this process.
             trusted_proxies: TrustedProxies::default().and_loopback(),
             rates: Rates::default(),
+            exports: ExportRetention::default(),
             sandbox: self.args.sandbox.clone(),
         }
     }

@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use domain::clock::Clock as _;
+use domain::digest::Sha256Digest;
 use serde_json::{Value, json};
 
 use super::fake::{Cluster, TENANT, UID};
@@ -65,7 +66,7 @@ async fn a_request_is_obeyed_once_and_told() {
     let key = format!("tenants/{UID}/exports/{REQUEST}.tar.zst");
     assert_eq!(
         last_export(&cluster),
-        json!({"id": REQUEST, "state": "Done", "object": key, "bytes": 42})
+        json!({"id": REQUEST, "state": "Done", "object": key, "bytes": 42, "sha256": Sha256Digest::of(b"rows").to_string()})
     );
     assert_eq!(archives(&cluster), [key]);
     assert_eq!(count(&cluster, "export"), 1);

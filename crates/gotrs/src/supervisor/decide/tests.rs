@@ -33,6 +33,7 @@ fn succeed(wanted: &Wanted, known: &mut Known, work: &Work) {
         Work::StartServer => known.server = Server::Starting(wanted.server.clone()),
         Work::StopServer => known.server = Server::Stopped,
         Work::DisableLogins => known.logins_disabled = true,
+        Work::ExportFinally => known.exported = true,
         Work::DropDatabase => known.dropped = true,
         Work::RemoveFiles => known.files_removed = true,
         Work::Idle => {}
@@ -135,7 +136,12 @@ fn suspended_and_absent_stop_in_the_right_order() {
         ),
         (
             DesiredState::Absent,
-            vec![Work::StopServer, Work::DropDatabase, Work::RemoveFiles],
+            vec![
+                Work::StopServer,
+                Work::ExportFinally,
+                Work::DropDatabase,
+                Work::RemoveFiles,
+            ],
         ),
     ] {
         let mut known = Known::nothing();
@@ -179,20 +185,29 @@ fn any_known() -> impl Strategy<Value = Known> {
     let trouble = prop::option::of(Just("why".to_owned()));
     (
         database,
-        any::<(bool, bool, bool)>(),
+        any::<(bool, bool, bool, bool)>(),
         server,
         route,
         trouble,
     )
         .prop_map(
-            |(database, (logins_disabled, dropped, files_removed), server, route, trouble)| Known {
+            |(
                 database,
-                logins_disabled,
-                dropped,
-                files_removed,
+                (logins_disabled, exported, dropped, files_removed),
                 server,
                 route,
                 trouble,
+            )| {
+                Known {
+                    database,
+                    logins_disabled,
+                    exported,
+                    dropped,
+                    files_removed,
+                    server,
+                    route,
+                    trouble,
+                }
             },
         )
 }
@@ -225,8 +240,10 @@ proptest! {
     #[test]
     fn nothing_is_taken_away_from_under_a_server(state in any_state(), known in any_known()) {
         match decide(&wanted(state), &known) {
-            Work::DropDatabase | Work::DisableLogins | Work::RemoveFiles => {
+            work @ (Work::ExportFinally | Work::DropDatabase | Work::DisableLogins | Work::RemoveFiles) => {
                 prop_assert_eq!(&known.server, &Server::Stopped);
+                // Nothing is lost that was not kept.
+                prop_assert!(work != Work::DropDatabase || known.exported);
             }
             // Requests are led away before it stops.
             Work::StopServer => {

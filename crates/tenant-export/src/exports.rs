@@ -1,21 +1,18 @@
-//! Exports of tenants into the object store. They take longer than a reconcile may, so they run beside the reconciles, which
-//! ask how far one is.
+//! The exports of a process. They take longer than a look at a tenant may, so they run beside the looks, which ask how far one is.
 //!
-//! Level-triggered like everything: an export that is there is not made again, and one that was under way when an operator
+//! Level-triggered like everything: an export that is there is not made again, and one that was under way when its process
 //! ended is begun anew by the next. What is not finished is not there, so nobody takes a half for a whole.
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_trait::async_trait;
-use blob_store::{BlobError, BlobKey, BlobStore, UploadError};
+use blob_store::BlobKey;
 use domain::id::TenantId;
 use service_kit::{Chain, Tasks};
 use tokio::sync::Semaphore;
 
-use crate::store::{StoreError, TenantStore};
+use crate::archives::{Archive, Archives, Source, WriteError};
 
 /// Exports at once: each reads a database and holds some 30 MB.
 const AT_ONCE: usize = 2;
@@ -23,68 +20,13 @@ const AT_ONCE: usize = 2;
 const DEADLINE: Duration = Duration::from_hours(6);
 /// Results that nobody asked for are forgotten when there are so many.
 const KEPT: usize = 1000;
-/// What an archive is.
-const CONTENT_TYPE: &str = "application/zstd";
-
-/// Where archives go.
-#[async_trait]
-pub trait Archives: Send + Sync + 'static {
-    /// The size of an archive, if it is there.
-    async fn find(&self, key: &BlobKey) -> Result<Option<u64>, BlobError>;
-    /// Makes an archive; answers its size. Without a schema there is nothing to archive: `None`.
-    async fn write(
-        &self,
-        key: &BlobKey,
-        tenant: TenantId,
-        from: Arc<dyn TenantStore>,
-    ) -> Result<Option<u64>, WriteError>;
-}
-
-/// Why an archive was not made.
-#[derive(Debug, thiserror::Error)]
-pub enum WriteError {
-    /// The object store.
-    #[error("the archive could not be stored")]
-    Archives(#[from] BlobError),
-    /// The database.
-    #[error("the tenant's rows could not be read")]
-    Store(#[from] StoreError),
-}
-
-#[async_trait]
-impl Archives for BlobStore {
-    async fn find(&self, key: &BlobKey) -> Result<Option<u64>, BlobError> {
-        self.find_size(key).await
-    }
-
-    async fn write(
-        &self,
-        key: &BlobKey,
-        tenant: TenantId,
-        from: Arc<dyn TenantStore>,
-    ) -> Result<Option<u64>, WriteError> {
-        let make = |destination: Box<dyn Write + Send>| async move {
-            from.export(tenant, destination).await
-        };
-        match self.upload(key, CONTENT_TYPE, make).await {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(UploadError::Content(error)) if error.is_nothing_to_export() => Ok(None),
-            Err(UploadError::Content(error)) => Err(error.into()),
-            Err(UploadError::Store(error)) => Err(error.into()),
-        }
-    }
-}
-
 /// How far an export is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
     /// Under way.
     Running,
     /// It is there.
-    Done {
-        /// Its size.
-        bytes: u64,
-    },
+    Done(Archive),
     /// The tenant has no schema.
     Nothing,
     /// It was not made; asking again begins anew.
@@ -96,22 +38,38 @@ pub enum Progress {
 
 type Jobs = Arc<Mutex<HashMap<BlobKey, Progress>>>;
 
+/// What [`Exports`] needs.
+pub struct Settings {
+    /// Where archives go, if there is an object store.
+    pub archives: Option<Arc<dyn Archives>>,
+    /// Runs the exports; stopping it gives up those that are under way.
+    pub tasks: Tasks,
+    /// The counter of exports by their `outcome`.
+    pub metric: &'static str,
+    /// Is told which tenant's export ended: it may be asked for then.
+    pub ended: Box<dyn Fn(TenantId) + Send + Sync>,
+}
+
 /// The exports of this process.
 pub struct Exports {
     archives: Option<Arc<dyn Archives>>,
     jobs: Jobs,
     permits: Arc<Semaphore>,
     tasks: Tasks,
+    metric: &'static str,
+    ended: Arc<dyn Fn(TenantId) + Send + Sync>,
 }
 
 impl Exports {
-    /// Into `archives`, if there is an object store.
-    pub fn new(archives: Option<Arc<dyn Archives>>, tasks: Tasks) -> Self {
+    /// Begins nothing yet.
+    pub fn new(settings: Settings) -> Self {
         Self {
-            archives,
+            archives: settings.archives,
             jobs: Jobs::default(),
             permits: Arc::new(Semaphore::new(AT_ONCE)),
-            tasks,
+            tasks: settings.tasks,
+            metric: settings.metric,
+            ended: settings.ended.into(),
         }
     }
 
@@ -121,17 +79,11 @@ impl Exports {
     }
 
     /// How far the export under `key` is; begins it if it is not under way. How it ended is told once.
-    pub fn advance(
-        &self,
-        key: &BlobKey,
-        tenant: TenantId,
-        from: &Arc<dyn TenantStore>,
-    ) -> Progress {
+    pub fn advance(&self, key: &BlobKey, tenant: TenantId, from: Arc<dyn Source>) -> Progress {
         let Some(archives) = &self.archives else {
             return Progress::Failed {
-                message:
-                    "the operator has no object store: set GOTRS_S3_BUCKET and its key (chart: s3)"
-                        .to_owned(),
+                message: "there is no object store: set GOTRS_S3_BUCKET and its key (chart: s3)"
+                    .to_owned(),
             };
         };
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
@@ -148,14 +100,16 @@ impl Exports {
         let job = Job {
             jobs: Arc::clone(&self.jobs),
             key: key.clone(),
+            tenant,
+            ended: Arc::clone(&self.ended),
             outcome: None,
         };
-        let (archives, from) = (Arc::clone(archives), Arc::clone(from));
+        let (archives, metric) = (Arc::clone(archives), self.metric);
         let (permits, stopping) = (Arc::clone(&self.permits), self.tasks.stopping());
         self.tasks.spawn("export", async move {
             let work = async {
                 let _permit = permits.acquire().await;
-                make(archives.as_ref(), &job.key, tenant, from).await
+                make(archives.as_ref(), &job.key, tenant, from, metric).await
             };
             let outcome = tokio::select! {
                 outcome = tokio::time::timeout(DEADLINE, work) => {
@@ -163,10 +117,8 @@ impl Exports {
                         message: "it took more than six hours".to_owned(),
                     })
                 }
-                // The next operator begins anew: nothing of it is there.
-                () = stopping.cancelled() => Progress::Failed {
-                    message: "the operator ended".to_owned(),
-                },
+                // Nothing of it is there, and the next process begins anew: for whoever still asks here it has not failed.
+                () = stopping.cancelled() => Progress::Running,
             };
             job.end(outcome);
         });
@@ -178,6 +130,8 @@ impl Exports {
 struct Job {
     jobs: Jobs,
     key: BlobKey,
+    tenant: TenantId,
+    ended: Arc<dyn Fn(TenantId) + Send + Sync>,
     outcome: Option<Progress>,
 }
 
@@ -194,6 +148,8 @@ impl Drop for Job {
         });
         let mut jobs = self.jobs.lock().unwrap_or_else(PoisonError::into_inner);
         jobs.insert(self.key.clone(), outcome);
+        drop(jobs);
+        (self.ended)(self.tenant);
     }
 }
 
@@ -201,26 +157,30 @@ async fn make(
     archives: &dyn Archives,
     key: &BlobKey,
     tenant: TenantId,
-    from: Arc<dyn TenantStore>,
+    from: Arc<dyn Source>,
+    metric: &'static str,
 ) -> Progress {
     let started = std::time::Instant::now();
     let made = async {
         if let Some(bytes) = archives.find(key).await? {
-            return Ok(Some(bytes));
+            return Ok(Some(Archive {
+                bytes,
+                sha256: None,
+            }));
         }
         archives.write(key, tenant, from).await
     };
     match made.await {
-        Ok(Some(bytes)) => {
-            metrics::counter!("operator_exports_total", "outcome" => "ok").increment(1);
+        Ok(Some(archive)) => {
+            metrics::counter!(metric, "outcome" => "ok").increment(1);
             let seconds = started.elapsed().as_secs_f64();
-            tracing::info!(%key, bytes, seconds, "an export is there");
-            Progress::Done { bytes }
+            tracing::info!(%key, bytes = archive.bytes, seconds, "an export is there");
+            Progress::Done(archive)
         }
         Ok(None) => Progress::Nothing,
         Err(error) => {
             let error: WriteError = error;
-            metrics::counter!("operator_exports_total", "outcome" => "error").increment(1);
+            metrics::counter!(metric, "outcome" => "error").increment(1);
             let message = Chain(&error).to_string();
             tracing::warn!(%key, error = message, "an export failed");
             Progress::Failed { message }

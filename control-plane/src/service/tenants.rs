@@ -20,7 +20,7 @@ use crate::db::adoption::SUSPENDED_IN_RESOURCE;
 use crate::db::tenant::{self, Deletion, Tenant, Wanted};
 use crate::db::{DbError, DbResult, tenant_status};
 use crate::http::extract::Caller;
-use crate::provision::{ProvisionError, ResourceWish, WishKind, WishMode};
+use crate::provision::{ProvisionError, Release, ResourceWish, WishKind, WishMode};
 use crate::service::audit::{self, Deed};
 use crate::service::modules::live::{self, ModuleGenerations};
 use crate::status::{self, Intent, Subject};
@@ -69,6 +69,9 @@ pub struct TenantView {
     pub conditions: Vec<Condition>,
     /// How far its modules are.
     pub modules: ModuleGenerations,
+    /// The version of its server, where those that run tenants have different ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<Release>,
 }
 
 /// Who decides plan, hosts and the like of a tenant.
@@ -184,7 +187,9 @@ async fn view(state: &AppState, db: &mut PgConnection, tenant: Tenant) -> DbResu
     let conditions = tenant_status::list_conditions(db, tenant.id).await?;
     let modules = live::generations(db, tenant.id, state.clock.now()).await?;
     let urls = &state.settings.tenant_urls;
+    let resources = state.provisioner.resources();
     Ok(TenantView {
+        runtime: resources.and_then(|resources| resources.release(tenant.id, &tenant.slug)),
         url: urls.url(&tenant.slug),
         hosts: hosts(state, &tenant),
         managed_by: match tenant.resource {

@@ -40,6 +40,7 @@ refused 'clusterRanges' wrong --set 'network.clusterRanges={10.0.0.0}'
 refused 'trustedProxies' wrong --set 'router.trustedProxies={load-balancer}'
 refused 'below the base domain' wrong --set controlPlane.publicUrl=https://console.example.test
 refused 'one pod' wrong --set controlPlane.replicas=2
+refused 'tenantChannel' wrong --set controlPlane.tenantChannel=not_a_name
 refused 'is switched off' wrong --set ingress.enabled=true,router.enabled=false
 refused 'publicScheme is http' wrong --set ingress.enabled=true,ingress.tls.tenantsSecret=certificate
 refused 'leads names only' wrong --set ingress.enabled=true,controlPlane.publicUrl=http://10.0.0.1:8080

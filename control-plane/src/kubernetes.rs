@@ -1,12 +1,13 @@
 //! The control plane in a cluster: desired state as `Tenant` resources, routes from pods, tokens of service accounts.
 //!
-//! What is decided is pure ([`desired`], [`observed`], [`routes`]); the rest asks and tells the API server. Nothing here touches a
+//! What is decided is pure ([`desired`], [`observed`], [`release`], [`routes`]); the rest asks and tells the API server. Nothing here touches a
 //! tenant's objects: that is the operator's part.
 
 pub mod desired;
 pub mod exports;
 pub mod observed;
 pub mod provisioner;
+pub mod release;
 pub mod report;
 mod reporter;
 pub mod resources;

@@ -12,6 +12,7 @@ use domain::name::TenantSlug;
 use domain::plan::Plan;
 use domain::tenant::StepStatus;
 use secrecy::SecretString;
+use serde::Serialize;
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
@@ -163,6 +164,64 @@ pub trait Provisioner: Send + Sync + 'static {
     }
 }
 
+/// Which version a tenant's runtimes have, where it comes from and what becomes of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Release {
+    /// What serves, or served last; `None` before anything has.
+    pub version: Option<String>,
+    /// The channel that gives it its versions; `None` where none is known, and where it has a version of its own.
+    pub channel: Option<String>,
+    /// Somebody has given it a version of its own, which no channel changes.
+    pub pinned: bool,
+    /// When alone its channel may change its version.
+    pub window: Option<Window>,
+    /// What becomes of it.
+    pub change: VersionChange,
+}
+
+/// When alone a channel may change a tenant's version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Window {
+    /// Days of the week in English on which it begins; empty for all.
+    pub days: Vec<String>,
+    /// Time of the day at which it begins.
+    pub start: String,
+    /// Such as `3h`.
+    pub duration: String,
+    /// By its name in the IANA database.
+    pub time_zone: String,
+}
+
+/// What becomes of a tenant's version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum VersionChange {
+    /// Nothing: it has what it should have.
+    None,
+    /// Its runtimes are being brought to another one.
+    UnderWay {
+        /// Which.
+        to: String,
+    },
+    /// Nothing runs, and when something does it has another one.
+    AtNextStart {
+        /// Which.
+        to: String,
+    },
+    /// One did not get ready. It is not tried again by itself, and the one before serves.
+    Failed {
+        /// Which.
+        version: String,
+        /// What the operator says, if it waits for somebody to act.
+        message: Option<String>,
+    },
+    /// Its channel has taken it back.
+    TakenBack {
+        /// From which.
+        from: String,
+    },
+}
+
 /// Tenants as resources: whoever may write there makes tenants without the control plane, which adopts them, and whoever may read
 /// there wants to know what the control plane knows.
 #[async_trait]
@@ -178,6 +237,9 @@ pub trait Resources: Send + Sync {
 
     /// Writes what the control plane wants of an adopted tenant, and nothing that is somebody else's.
     async fn wish(&self, wish: &ResourceWish, mode: WishMode) -> Result<(), ProvisionError>;
+
+    /// Which version the tenant has, as it was told last; asks nobody.
+    fn release(&self, tenant: TenantId, slug: &TenantSlug) -> Option<Release>;
 
     /// Tells how far the tenant's modules are; returns at once, and many reports may become one.
     fn report_modules(&self, tenant: TenantId, report: ModuleReport);

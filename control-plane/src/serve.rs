@@ -13,6 +13,7 @@ use service_kit::Tasks;
 use service_kit::client_address::{AddressRange, TrustedProxies};
 use service_kit::internal::{self, PartState, Readiness};
 use service_kit::telemetry::TelemetryGuard;
+use tenant_crd::v1::channel::ChannelName;
 
 use crate::app::{self, App, Parts};
 use crate::config::ControlPlaneConfig;
@@ -54,6 +55,14 @@ pub struct ServeArgs {
         help_heading = "Kubernetes"
     )]
     pub token_audience: String,
+    /// Channel that new tenants follow, such as stable; the operator's own choice if absent. Tenants that are there keep theirs
+    #[arg(
+        long,
+        env = "GOTRS_TENANT_CHANNEL",
+        value_name = "CHANNEL",
+        help_heading = "Kubernetes"
+    )]
+    pub tenant_channel: Option<ChannelName>,
 }
 
 /// Settings of the router as a process of its own, the same as flags and environment variables.
@@ -107,6 +116,7 @@ pub async fn control_plane(args: ServeArgs, guard: &TelemetryGuard) -> anyhow::R
         Arc::new(SystemClock),
         &args.namespace,
         &settings.tenant_urls.base_domain,
+        args.tenant_channel.clone(),
     );
     let tenants = provisioner.known();
     let runtime_tokens = TokenReviewer::new(&client, tenants.clone(), &args.token_audience);

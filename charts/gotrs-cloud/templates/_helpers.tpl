@@ -133,6 +133,92 @@ topologySpreadConstraints:
 {{- end -}}
 {{- end -}}
 
+{{/* What an Ingress or an HTTPRoute cannot do, and what was given that does not fit together. */}}
+{{- define "gotrs.entry" -}}
+{{- range list "ingress" "httpRoute" -}}
+{{- $given := get $.Values . -}}
+{{- if $given.enabled -}}
+{{- if not $.Values.router.enabled -}}
+{{- fail (printf "%s.enabled leads to the router, which is switched off: set router.enabled to true, or %s.enabled to false" . .) -}}
+{{- end -}}
+{{- $console := include "gotrs.consoleHost" $ -}}
+{{- if regexMatch "^[0-9.]+$|[^a-z0-9.-]" $console -}}
+{{- fail (printf "controlPlane.publicUrl has %s for a host, and %s leads names only: give a DNS name in lower case, or leave it empty for %s" $console . $.Values.baseDomain) -}}
+{{- end -}}
+{{- $custom := $given.customDomains -}}
+{{- if and $custom.any $custom.hosts (eq . "httpRoute") -}}
+{{- fail "httpRoute.customDomains.any leads every host to the router, also those of httpRoute.customDomains.hosts: leave that list empty" -}}
+{{- end -}}
+{{- range $custom.hosts -}}
+{{- $host := kindIs "string" . | ternary . (get (kindIs "map" . | ternary . dict) "host") -}}
+{{- if or (eq $host $.Values.baseDomain) (eq $host $console) (hasSuffix (printf ".%s" $.Values.baseDomain) $host) -}}
+{{- fail (printf "%s is no domain of a tenant's own: the console's host and names below %s are the platform's. Take it out of customDomains.hosts" $host $.Values.baseDomain) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if .Values.ingress.enabled -}}
+{{- if and (eq .Values.publicScheme "http") (or .Values.ingress.tls.consoleSecret .Values.ingress.tls.tenantsSecret) -}}
+{{- fail "ingress.tls names certificates and publicScheme is http: links and cookies would be for http. Set publicScheme to https, or leave ingress.tls empty" -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) -}}
+{{- fail "httpRoute.parentRefs is empty: name the Gateway that the route belongs to, such as [{name: public, namespace: gateways, sectionName: https}]" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The console's host without scheme and port; empty where there is no console. */}}
+{{- define "gotrs.consoleHost" -}}
+{{- if .Values.controlPlane.enabled -}}
+{{- regexReplaceAll "^https?://|:[0-9]+$" (include "gotrs.publicUrl" .) "" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* All of a host's paths, as a path of an Ingress: to the router. */}}
+{{- define "gotrs.ingressPath" -}}
+- path: /
+  pathType: Prefix
+  backend:
+    service:
+      name: {{ include "gotrs.fullname" . }}-router
+      port: {name: http}
+{{- end -}}
+
+{{/* An HTTPRoute to the router; a dict of the root context, its name and its hosts, which are all of the listener's if empty. */}}
+{{- define "gotrs.httpRoute" }}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: HTTPRoute
+metadata:
+  name: {{ .name }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    {{- include "gotrs.labels" (dict "root" .root "part" "router") | nindent 4 }}
+  {{- with .root.Values.httpRoute.annotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+spec:
+  parentRefs:
+    {{- toYaml .root.Values.httpRoute.parentRefs | nindent 4 }}
+  {{- with .hosts }}
+  hostnames:
+    {{- range . }}
+    - {{ . | quote }}
+    {{- end }}
+  {{- end }}
+  rules:
+    - matches:
+        - path: {type: PathPrefix, value: /}
+      {{- with .root.Values.httpRoute.timeouts }}
+      timeouts:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      backendRefs:
+        - name: {{ include "gotrs.fullname" .root }}-router
+          port: {{ .root.Values.router.service.port }}
+{{- end -}}
+
 {{/* Where browsers find the console. */}}
 {{- define "gotrs.publicUrl" -}}
 {{- if .Values.controlPlane.publicUrl -}}

@@ -8,8 +8,10 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 use tenant_crd::names;
-use tenant_crd::v1::{DeletionPolicy, PlanName};
+use tenant_crd::v1::channel::ChannelName;
+use tenant_crd::v1::{DeletionPolicy, PlanName, Tenant};
 
+use super::MANAGER;
 use crate::provision::{Desired, DesiredState};
 
 /// On a Tenant that the control plane applied: the generation of its desired state.
@@ -44,12 +46,14 @@ pub fn administrator_secret(desired: &Desired, namespace: &str) -> Secret {
     }
 }
 
-/// What is applied to the Tenant: only what the control plane decides. How many replicas it has, whether it sleeps and where its
-/// data lies belong to whoever operates the cluster.
+/// What is applied to the Tenant: only what the control plane decides. How many replicas it has, whether it sleeps, which version
+/// it runs and where its data lies belong to whoever operates the cluster.
+///
+/// The channel is given with the making and left alone after that: see [`channel`].
 ///
 /// `base_domain` is served by the router without being listed. Data is dropped only when [`DesiredState::Absent`] is desired, and then
 /// at once: the grace period is over. A Tenant that somebody else deletes keeps its data and is made again.
-pub fn tenant(desired: &Desired, base_domain: &str) -> Value {
+pub fn tenant(desired: &Desired, base_domain: &str, channel: Option<&Channel>) -> Value {
     let own_host = format!("{}.{base_domain}", desired.slug);
     let hosts: Vec<&String> = desired
         .hosts
@@ -82,14 +86,58 @@ pub fn tenant(desired: &Desired, base_domain: &str) -> Value {
     if let (Some(grace), Some(spec)) = (grace, spec.as_object_mut()) {
         spec.insert("grace".to_owned(), json!(grace));
     }
+    if let (Some(channel), Some(spec)) = (channel, spec.as_object_mut()) {
+        spec.insert("channel".to_owned(), json!(channel.name));
+    }
+    let mut metadata = json!({
+        "name": desired.slug.as_str(),
+        "annotations": annotations(ANNOTATION_GENERATION, desired.generation, desired.trace_parent.as_deref()),
+    });
+    let seen_at = channel.and_then(|channel| channel.seen_at.as_ref());
+    if let (Some(seen_at), Some(metadata)) = (seen_at, metadata.as_object_mut()) {
+        metadata.insert("resourceVersion".to_owned(), json!(seen_at));
+    }
     json!({
         "apiVersion": "gotrs.io/v1",
         "kind": "Tenant",
-        "metadata": {
-            "name": desired.slug.as_str(),
-            "annotations": annotations(ANNOTATION_GENERATION, desired.generation, desired.trace_parent.as_deref()),
-        },
+        "metadata": metadata,
         "spec": spec,
+    })
+}
+
+/// The channel that is applied to a Tenant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Channel {
+    /// Its name.
+    name: String,
+    /// The version of the resource in which it was ours; nothing is applied to a later one, where it may be somebody else's.
+    seen_at: Option<String>,
+}
+
+/// The channel to apply: that of new tenants to a Tenant that is not there yet, and to one that is there what it has, as long as
+/// nobody else has had a say. A field that its manager does not apply again is removed, and one that it applies again is its own:
+/// whoever moves a tenant to another channel by hand, or takes it off all of them, would else be overruled with the next change
+/// of its plan.
+pub fn channel(there: Option<&Tenant>, for_new: Option<&ChannelName>) -> Option<Channel> {
+    let Some(there) = there else {
+        return for_new.map(|name| Channel {
+            name: name.as_str().to_owned(),
+            seen_at: None,
+        });
+    };
+    let is_ours = there
+        .metadata
+        .managed_fields
+        .iter()
+        .flatten()
+        .filter(|entry| entry.manager.as_deref() == Some(MANAGER))
+        .filter(|entry| entry.operation.as_deref() == Some("Apply"))
+        .filter_map(|entry| entry.fields_v1.as_ref())
+        .any(|fields| fields.0.pointer("/f:spec/f:channel").is_some());
+    let name = there.spec.channel.clone().filter(|_| is_ours)?;
+    Some(Channel {
+        name,
+        seen_at: there.metadata.resource_version.clone(),
     })
 }
 
@@ -139,7 +187,7 @@ mod tests {
     #[test]
     fn a_tenant_has_what_was_paid_for_and_no_secret() {
         let mut wanted = desired(DesiredState::Running);
-        let applied = tenant(&wanted, "example.com");
+        let applied = tenant(&wanted, "example.com", None);
         insta::assert_yaml_snapshot!(applied, @r#"
         apiVersion: gotrs.io/v1
         kind: Tenant
@@ -170,16 +218,74 @@ mod tests {
 
         let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         wanted.trace_parent = Some(trace.to_owned());
-        let annotations = tenant(&wanted, "example.com")["metadata"]["annotations"].clone();
+        let annotations = tenant(&wanted, "example.com", None)["metadata"]["annotations"].clone();
         assert_eq!(
             annotations,
             json!({ANNOTATION_GENERATION: "7", "gotrs.io/traceparent": trace})
         );
         wanted.hosts.push("help.acme.example".to_owned());
         wanted.state = DesiredState::Suspended;
-        let applied = tenant(&wanted, "example.com");
+        let applied = tenant(&wanted, "example.com", None);
         assert_eq!(applied["spec"]["hosts"], json!(["help.acme.example"]));
         assert_eq!(applied["spec"]["suspended"], json!(true));
+    }
+
+    /// A Tenant with a channel, as the API server has it: who has set which channel, and how.
+    fn there(channel: Option<&str>, managers: &[(&str, &str)]) -> Tenant {
+        let entries: Vec<Value> = managers
+            .iter()
+            .map(|(manager, operation)| {
+                json!({
+                    "manager": manager, "operation": operation, "apiVersion": "gotrs.io/v1", "fieldsType": "FieldsV1",
+                    "fieldsV1": {"f:spec": {"f:slug": {}, "f:channel": {}}},
+                })
+            })
+            .chain([json!({
+                "manager": MANAGER, "operation": "Apply", "apiVersion": "gotrs.io/v1", "fieldsType": "FieldsV1",
+                "fieldsV1": {"f:spec": {"f:slug": {}, "f:plan": {}}},
+            })])
+            .collect();
+        serde_json::from_value(json!({
+            "apiVersion": "gotrs.io/v1", "kind": "Tenant",
+            "metadata": {"name": "acme", "resourceVersion": "41", "managedFields": entries},
+            "spec": {"slug": "acme", "channel": channel},
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_channel_is_given_with_the_making_and_is_whoever_moves_it_after_that() {
+        let setting: ChannelName = "beta".parse().unwrap();
+        let applied = |there: Option<&Tenant>, setting: Option<&ChannelName>| {
+            let channel = channel(there, setting);
+            let applied = tenant(
+                &desired(DesiredState::Running),
+                "example.com",
+                channel.as_ref(),
+            );
+            (
+                applied["spec"]["channel"].clone(),
+                applied["metadata"]["resourceVersion"].clone(),
+            )
+        };
+        let nothing = (Value::Null, Value::Null);
+        assert_eq!(applied(None, Some(&setting)), (json!("beta"), Value::Null));
+        assert_eq!(applied(None, None), nothing);
+        // Ours: applied again, whatever new tenants get by now, and to nothing that was changed since.
+        let ours = there(Some("alpha"), &[(MANAGER, "Apply")]);
+        for setting in [Some(&setting), None] {
+            assert_eq!(applied(Some(&ours), setting), (json!("alpha"), json!("41")));
+        }
+        // Moved or taken off by hand, by a GitOps tool, or made before there was such a setting: left alone.
+        for theirs in [
+            there(Some("alpha"), &[("kubectl-patch", "Update")]),
+            there(Some("alpha"), &[("argocd-controller", "Apply")]),
+            there(Some("alpha"), &[(MANAGER, "Update")]),
+            there(None, &[(MANAGER, "Apply")]),
+            there(None, &[]),
+        ] {
+            assert_eq!(applied(Some(&theirs), Some(&setting)), nothing, "{theirs:?}");
+        }
     }
 
     /// `kubectl delete` by mistake must not be the end of a customer's data.
@@ -190,7 +296,7 @@ mod tests {
             (DesiredState::Suspended, "Retain", Value::Null),
             (DesiredState::Absent, "Delete", json!("0s")),
         ] {
-            let spec = &tenant(&desired(state), "example.com")["spec"];
+            let spec = &tenant(&desired(state), "example.com", None)["spec"];
             assert_eq!(spec["deletionPolicy"], policy, "{state:?}");
             assert_eq!(spec["grace"], grace, "{state:?}");
         }
@@ -200,7 +306,7 @@ mod tests {
     fn the_password_hash_lies_where_the_tenant_says() {
         let wanted = desired(DesiredState::Running);
         let secret = administrator_secret(&wanted, "gotrs-cloud");
-        let applied = tenant(&wanted, "example.com");
+        let applied = tenant(&wanted, "example.com", None);
         let place = &applied["spec"]["administrator"]["passwordHash"];
         assert_eq!(place["name"], json!(secret.metadata.name));
         let data = secret.data.unwrap();

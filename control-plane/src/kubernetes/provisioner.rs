@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use service_kit::Tasks;
 use tenant_crd::names;
 use tenant_crd::v1::Tenant;
+use tenant_crd::v1::channel::ChannelName;
 use tokio::sync::broadcast;
 
 use super::exports::{self, Step};
@@ -33,6 +34,8 @@ const CHANGES_KEPT: usize = 1_024;
 /// Tenants whose removal is remembered; whoever is forgotten is told again.
 const REMOVALS_KEPT: u64 = 10_000;
 const REMOVAL_KEPT_FOR: Duration = Duration::from_hours(24);
+/// So often a Tenant is read and applied while others change it; after that the reconcile job tries again later.
+const APPLY_ATTEMPTS: u32 = 5;
 
 /// Tells the operator what should be, through the API server.
 pub struct KubeProvisioner {
@@ -40,6 +43,8 @@ pub struct KubeProvisioner {
     secrets: Api<Secret>,
     namespace: String,
     base_domain: String,
+    /// What new tenants follow; what the operator has for those that name none if absent.
+    channel: Option<ChannelName>,
     pub(super) known: Tenants,
     pub(super) reporter: Reporter,
     changes: broadcast::Sender<TenantId>,
@@ -48,13 +53,15 @@ pub struct KubeProvisioner {
 }
 
 impl KubeProvisioner {
-    /// Begins to watch Tenants. Secrets for the operator go to `namespace`, the platform's own.
+    /// Begins to watch Tenants. Secrets for the operator go to `namespace`, the platform's own; Tenants that it makes follow
+    /// `channel`.
     pub fn start(
         client: &Client,
         tasks: &Tasks,
         clock: Arc<dyn Clock>,
         namespace: &str,
         base_domain: &str,
+        channel: Option<ChannelName>,
     ) -> Self {
         let tenants: Api<Tenant> = Api::all(client.clone());
         let changes = broadcast::Sender::new(CHANGES_KEPT);
@@ -70,6 +77,7 @@ impl KubeProvisioner {
             secrets: Api::namespaced(client.clone(), namespace),
             namespace: namespace.to_owned(),
             base_domain: base_domain.to_owned(),
+            channel,
             reporter: Reporter::start(client, tasks, known.clone(), clock),
             known,
             changes,
@@ -85,6 +93,7 @@ impl KubeProvisioner {
         self.known.clone()
     }
 
+    /// Applies Secret and Tenant. What somebody else changes in between is seen, and then it is tried again.
     async fn put(&self, desired: &Desired) -> Result<(), kube::Error> {
         let params = PatchParams::apply(MANAGER).force();
         // Before the Tenant that speaks of it.
@@ -92,11 +101,28 @@ impl KubeProvisioner {
         self.secrets
             .patch(&secret.name_any(), &params, &Patch::Apply(&secret))
             .await?;
-        let tenant = desired::tenant(desired, &self.base_domain);
-        self.tenants
-            .patch(desired.slug.as_str(), &params, &Patch::Apply(&tenant))
-            .await?;
-        Ok(())
+        let name = desired.slug.as_str();
+        let mut attempt = 1;
+        loop {
+            // Not the copy in memory, which may be behind: what others have set is theirs.
+            let there = self.tenants.get_opt(name).await?;
+            let channel = desired::channel(there.as_ref(), self.channel.as_ref());
+            let tenant = desired::tenant(desired, &self.base_domain, channel.as_ref());
+            match self
+                .tenants
+                .patch(name, &params, &Patch::Apply(&tenant))
+                .await
+            {
+                Ok(_) => return Ok(()),
+                // The operator's writes of the status are changes too.
+                Err(kube::Error::Api(status))
+                    if status.is_conflict() && attempt < APPLY_ATTEMPTS =>
+                {
+                    attempt += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     async fn remove(&self, desired: &Desired) -> Result<(), kube::Error> {

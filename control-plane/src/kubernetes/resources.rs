@@ -14,10 +14,11 @@ use tenant_crd::v1::{DeletionPolicy, Tenant};
 
 use super::desired::{ANNOTATION_GENERATION, annotations};
 use super::provisioner::{KubeProvisioner, absent_is_fine, told};
+use super::release::release;
 use super::tenants::tenant_id;
 use crate::provision::{
-    AdoptionReport, Maker, ModuleReport, ProvisionError, Resource, ResourceWish, Resources,
-    WishKind, WishMode,
+    AdoptionReport, Maker, ModuleReport, ProvisionError, Release, Resource, ResourceWish,
+    Resources, WishKind, WishMode,
 };
 
 /// Field manager of the control plane on Tenants that others have made.
@@ -146,6 +147,12 @@ impl Resources for KubeProvisioner {
             }),
             Err(error) => Err(told(error)),
         }
+    }
+
+    fn release(&self, tenant: TenantId, slug: &TenantSlug) -> Option<Release> {
+        // By its name, which is found at once: lists ask for each of their tenants.
+        let named = self.known.named(slug.as_str())?;
+        (tenant_id(&named) == Some(tenant)).then(|| release(&named))
     }
 
     fn report_modules(&self, tenant: TenantId, report: ModuleReport) {

@@ -20,7 +20,7 @@ use crate::db::adoption::SUSPENDED_IN_RESOURCE;
 use crate::db::tenant::{self, Deletion, Tenant, Wanted};
 use crate::db::{DbError, DbResult, export, tenant_status};
 use crate::http::extract::Caller;
-use crate::provision::{ProvisionError, ResourceWish, WishKind, WishMode};
+use crate::provision::{ProvisionError, Release, ResourceWish, WishKind, WishMode};
 use crate::service::audit::{self, Deed};
 use crate::service::exports::ExportView;
 use crate::service::modules::live::{self, ModuleGenerations};
@@ -73,6 +73,9 @@ pub struct TenantView {
     /// Its newest export.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_export: Option<ExportView>,
+    /// The version of its server, where those that run tenants have different ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<Release>,
 }
 
 /// Who decides plan, hosts and the like of a tenant.
@@ -189,7 +192,9 @@ async fn view(state: &AppState, db: &mut PgConnection, tenant: Tenant) -> DbResu
     let modules = live::generations(db, tenant.id, state.clock.now()).await?;
     let newest = export::list_of_tenant(db, tenant.id, None, 1).await?;
     let urls = &state.settings.tenant_urls;
+    let resources = state.provisioner.resources();
     Ok(TenantView {
+        runtime: resources.and_then(|resources| resources.release(tenant.id, &tenant.slug)),
         url: urls.url(&tenant.slug),
         hosts: hosts(state, &tenant),
         managed_by: match tenant.resource {

@@ -20,11 +20,18 @@ fields:
 ";
 
 async fn start(cluster: &Cluster) -> Platform {
+    start_with_channel(cluster, None).await
+}
+
+/// A control plane in the cluster, whose new tenants follow this channel.
+pub(crate) async fn start_with_channel(cluster: &Cluster, channel: Option<&str>) -> Platform {
     service_kit::telemetry::install_tls_provider();
     let tasks = Tasks::new();
     let client = cluster.client();
     let clock = Arc::new(domain::clock::SystemClock);
-    let provisioner = KubeProvisioner::start(&client, &tasks, clock, "gotrs-cloud", "localhost");
+    let channel = channel.map(|name| name.parse().unwrap());
+    let provisioner =
+        KubeProvisioner::start(&client, &tasks, clock, "gotrs-cloud", "localhost", channel);
     let known = provisioner.known();
     known.complete().await.unwrap();
     let outside = Outside {

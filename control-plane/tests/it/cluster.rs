@@ -150,6 +150,39 @@ impl Cluster {
         });
     }
 
+    /// What `kubectl patch` does: what it changes is nobody else's after that, and `null` removes.
+    pub(crate) fn edit(&self, slug: &str, spec: &Value) {
+        {
+            let mut world = self.lock();
+            for (field, value) in spec.as_object().unwrap() {
+                let object = world.tenants.get_mut(slug).unwrap();
+                object["spec"][field] = value.clone();
+                let generation = object["metadata"]["generation"].as_i64().unwrap() + 1;
+                object["metadata"]["generation"] = json!(generation);
+                let owners = if value.is_null() {
+                    BTreeSet::new()
+                } else {
+                    BTreeSet::from(["kubectl".to_owned()])
+                };
+                let key = (slug.to_owned(), format!("spec.{field}"));
+                world.managers.insert(key, owners);
+            }
+            world.tell("MODIFIED", slug);
+        }
+        self.told();
+    }
+
+    /// What the operator says about versions.
+    pub(crate) fn report(&self, slug: &str, status: &Value) {
+        self.change(slug, |tenant| {
+            let before = tenant["status"].take();
+            tenant["status"] = merged(
+                if before.is_null() { json!({}) } else { before },
+                status,
+            );
+        });
+    }
+
     /// `kubectl delete`, and the operator has taken everything away.
     pub(crate) fn delete(&self, slug: &str) {
         {
@@ -306,7 +339,7 @@ impl Cluster {
         match *method {
             Method::PATCH => world.patch(name, queries, body),
             _ if !world.tenants.contains_key(name) => refusal(404, "NotFound", &[]),
-            Method::GET => (StatusCode::OK, world.tenants[name].clone()),
+            Method::GET => (StatusCode::OK, world.with_managers(name)),
             Method::DELETE => {
                 let uid = &body["preconditions"]["uid"];
                 if *uid != world.tenants[name]["metadata"]["uid"] {
@@ -362,13 +395,22 @@ impl World {
             object["metadata"]["uid"] = json!(TenantId::generate().to_string());
             object["metadata"]["generation"] = json!(1);
             object["metadata"]["creationTimestamp"] = json!("2026-01-02T03:04:06Z");
+            for field in body["spec"].as_object().into_iter().flatten() {
+                let key = (name.to_owned(), format!("spec.{}", field.0));
+                self.managers
+                    .entry(key)
+                    .or_default()
+                    .insert(manager.clone());
+            }
             self.tenants.insert(name.to_owned(), object.clone());
             self.tell("ADDED", name);
             return (StatusCode::CREATED, self.tenants[name].clone());
         };
-        let uid = &body["metadata"]["uid"];
-        if !uid.is_null() && *uid != object["metadata"]["uid"] {
-            return refusal(409, "Conflict", &[]);
+        for certain in ["uid", "resourceVersion"] {
+            let wanted = &body["metadata"][certain];
+            if !wanted.is_null() && *wanted != object["metadata"][certain] {
+                return refusal(409, "Conflict", &[]);
+            }
         }
         let mut next = object.clone();
         if !is_status && queries.get("apply").is_some_and(|apply| apply == "false") {
@@ -454,6 +496,32 @@ impl World {
             self.tell("MODIFIED", name);
         }
         (StatusCode::OK, self.tenants[name].clone())
+    }
+
+    /// A Tenant, and who has set what of its spec.
+    fn with_managers(&self, name: &str) -> Value {
+        let mut fields: BTreeMap<&str, Value> = BTreeMap::new();
+        for ((_, field), owners) in self.managers.iter().filter(|((of, _), _)| of == name) {
+            let field = field.strip_prefix("spec.").unwrap();
+            for owner in owners {
+                fields.entry(owner).or_insert_with(|| json!({}))[format!("f:{field}")] = json!({});
+            }
+        }
+        let entries: Vec<Value> = fields
+            .into_iter()
+            .map(|(manager, spec)| {
+                let operation = if manager == "kubectl" {
+                    "Update"
+                } else {
+                    "Apply"
+                };
+                json!({"manager": manager, "operation": operation, "apiVersion": "gotrs.io/v1",
+                    "fieldsType": "FieldsV1", "fieldsV1": {"f:spec": spec}})
+            })
+            .collect();
+        let mut tenant = self.tenants[name].clone();
+        tenant["metadata"]["managedFields"] = json!(entries);
+        tenant
     }
 
     fn others(&self, name: &str, field: &str, manager: &str) -> Vec<String> {

@@ -12,6 +12,7 @@
 
 mod adoption;
 mod authz;
+mod channels;
 mod cluster;
 mod database;
 mod docs;

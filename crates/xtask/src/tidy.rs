@@ -97,6 +97,12 @@ fn for_tests(package: &str, name: &str) -> bool {
     }
 }
 
+/// Files outside of a package that are a part of it, by `#[path]`.
+const BORROWED: &[(&str, &str)] = &[
+    // The engine's own tests, against the worker.
+    ("lambda-worker", "crates/module-engine/tests"),
+];
+
 /// A file longer than this (tests not counted) is split.
 const MAX_LINES: usize = 800;
 
@@ -116,6 +122,8 @@ struct Package {
 #[derive(Deserialize)]
 struct Dependency {
     name: String,
+    /// The name that the package knows it by, if another one.
+    rename: Option<String>,
     kind: Option<String>,
     path: Option<PathBuf>,
 }
@@ -134,6 +142,10 @@ pub(crate) fn run() -> anyhow::Result<()> {
     for package in &metadata.packages {
         check_arrows(package, &mut findings);
         check_manifest(package, &mut findings)?;
+    }
+    let sources = sources(&root)?;
+    for package in &metadata.packages {
+        check_unused(&root, package, &sources, &mut findings)?;
     }
     check_files(&root, &mut findings)?;
     check_fuzz_lock(&root, &mut findings)?;
@@ -190,6 +202,77 @@ fn check_manifest(package: &Package, findings: &mut Vec<String>) -> anyhow::Resu
         }
     }
     Ok(())
+}
+
+/// Words of each Rust file, by its path below the root.
+fn sources(root: &Path) -> anyhow::Result<Vec<(PathBuf, BTreeSet<String>)>> {
+    let output = Command::new("git")
+        .args(["ls-files", "-co", "--exclude-standard", "*.rs"])
+        .current_dir(root)
+        .output()?;
+    let mut sources = Vec::new();
+    for file in String::from_utf8(output.stdout)?.lines() {
+        // Removed and not yet committed.
+        let Ok(text) = std::fs::read_to_string(root.join(file)) else {
+            continue;
+        };
+        sources.push((PathBuf::from(file), words(&text)));
+    }
+    Ok(sources)
+}
+
+fn words(text: &str) -> BTreeSet<String> {
+    text.split(|c: char| !c.is_alphanumeric() && c != '_')
+        .map(str::to_owned)
+        .collect()
+}
+
+/// A dependency that no file of its package names costs time in every build and says something untrue about the package.
+fn check_unused(
+    root: &Path,
+    package: &Package,
+    sources: &[(PathBuf, BTreeSet<String>)],
+    findings: &mut Vec<String>,
+) -> anyhow::Result<()> {
+    let folder = package
+        .manifest_path
+        .parent()
+        .and_then(|folder| folder.strip_prefix(root).ok())
+        .with_context(|| format!("{} is outside of the workspace", package.name))?;
+    let own: Vec<&BTreeSet<String>> = sources
+        .iter()
+        .filter(|(file, _)| {
+            file.starts_with(folder)
+                || BORROWED
+                    .iter()
+                    .any(|(name, from)| *name == package.name && file.starts_with(from))
+        })
+        .map(|(_, words)| words)
+        .collect();
+    let names: BTreeSet<&str> = package
+        .dependencies
+        .iter()
+        .map(|dependency| dependency.rename.as_deref().unwrap_or(&dependency.name))
+        .collect();
+    findings.extend(unused(&names, &own).into_iter().map(|name| {
+        format!(
+            "{}: nothing names {name}; take it out of its Cargo.toml",
+            package.name
+        )
+    }));
+    Ok(())
+}
+
+fn unused<'a>(names: &BTreeSet<&'a str>, own: &[&BTreeSet<String>]) -> Vec<&'a str> {
+    let is_named = |name: &str| {
+        let name = name.replace('-', "_");
+        own.iter().any(|words| words.contains(&name))
+    };
+    names
+        .iter()
+        .copied()
+        .filter(|name| !is_named(name))
+        .collect()
 }
 
 /// What is fuzzed is what ships: crates that are in both lock files are there in the same versions.
@@ -275,4 +358,20 @@ fn check_files(root: &Path, findings: &mut Vec<String>) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dependency_that_no_file_names_is_found() {
+        let files = [
+            words("use tower_http::trace;"),
+            words("//! See arc-swap.\nlet regexes = hyper::body();"),
+        ];
+        let names = BTreeSet::from(["tower-http", "hyper", "regex", "arc-swap"]);
+        let found = unused(&names, &files.iter().collect::<Vec<_>>());
+        assert_eq!(found, ["arc-swap", "regex"]);
+    }
 }

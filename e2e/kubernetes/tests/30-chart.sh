@@ -6,6 +6,7 @@ chart=$repository/charts/gotrs-cloud
 for kind in servicemonitors podmonitors prometheusrules; do
   define "$monitoring_definitions/$kind.yaml" "$kind.monitoring.coreos.com"
 done
+define "$gateway_definitions/httproutes.yaml" httproutes.gateway.networking.k8s.io
 scratch_namespace chart
 
 objects=0
@@ -39,8 +40,39 @@ refused 'clusterRanges' wrong --set 'network.clusterRanges={10.0.0.0}'
 refused 'trustedProxies' wrong --set 'router.trustedProxies={load-balancer}'
 refused 'below the base domain' wrong --set controlPlane.publicUrl=https://console.example.test
 refused 'one pod' wrong --set controlPlane.replicas=2
+refused 'tenantChannel' wrong --set controlPlane.tenantChannel=not_a_name
+refused 'is switched off' wrong --set ingress.enabled=true,router.enabled=false
+refused 'publicScheme is http' wrong --set ingress.enabled=true,ingress.tls.tenantsSecret=certificate
+refused 'leads names only' wrong --set ingress.enabled=true,controlPlane.publicUrl=http://10.0.0.1:8080
+refused 'customDomains/hosts/0/host' wrong --set 'ingress.enabled=true,ingress.customDomains.hosts[0].host=*.acme.example'
+refused 'no domain of a tenant' wrong --set 'ingress.enabled=true,ingress.customDomains.hosts[0].host=help.example.test'
+refused 'parentRefs is empty' wrong --set httpRoute.enabled=true
+refused 'leave that list empty' wrong --set 'httpRoute.enabled=true,httpRoute.parentRefs[0].name=public,httpRoute.customDomains.any=true,httpRoute.customDomains.hosts[0]=help.acme.example'
 # Who switches the parts off that need them is not asked for what they need.
 wrong --set controlPlane.enabled=false,router.enabled=false,s3Server.enabled=false,mail.mailbox=false >/dev/null
+
+# The way in: nothing of it unless it is asked for, and then all hosts to the router's Service and nowhere else.
+entries() { # VALUES FILE, JQ FILTER over all Ingresses and HTTPRoutes
+  helm template platform "$chart" --namespace chart --values "$chart/ci/$1-values.yaml" |
+    kubectl create --dry-run=client --filename - --output json |
+    jq --slurp --compact-output "[.[] | select(.kind == \"Ingress\" or .kind == \"HTTPRoute\")] | $2"
+}
+same() { [ "$1" = "$2" ] || fail "$3: $1 instead of $2"; }
+same "$(entries production length)" 0 'objects of a way in that nobody asked for'
+same "$(entries ingress '[.[].spec.rules[].host]')" \
+  '["console.example.com","*.helpdesk.example.com","help.acme.example","support.umbrella.example",null]' 'hosts of the Ingresses'
+same "$(entries ingress '[.[].spec.tls[] | [.secretName] + .hosts]')" \
+  '[["console-certificate","console.example.com"],["tenants-certificate","*.helpdesk.example.com"],["acme-certificate","help.acme.example"]]' \
+  'certificates of the Ingresses'
+same "$(entries ingress '[.[].spec.rules[].http.paths[].backend.service | [.name, .port.name]] | unique')" \
+  '[["platform-gotrs-cloud-router","http"]]' 'where the Ingresses lead'
+same "$(entries ingress '[.[].metadata.annotations["cert-manager.io/cluster-issuer"]]')" '["letsencrypt-dns","letsencrypt-http"]' 'issuers'
+same "$(entries gateway '[.[].spec.hostnames | length]')" '[2,16,1]' 'hosts of each HTTPRoute'
+same "$(entries gateway '.[0].spec.hostnames')" '["helpdesk.example.com","*.helpdesk.example.com"]' 'hosts of the first HTTPRoute'
+same "$(entries gateway '[.[].spec.rules[].backendRefs[] | [.name, .port]] | unique')" '[["platform-gotrs-cloud-router",80]]' 'where the HTTPRoutes lead'
+# One certificate for both, and a platform without console.
+one=$(wrong --set publicScheme=https,ingress.enabled=true,ingress.tls.consoleSecret=one,ingress.tls.tenantsSecret=one | grep -A 2 'tls:')
+[[ $one == *'hosts: ["example.test", "*.example.test"]'*'secretName: one'* ]] || fail "one certificate for both: $one"
 
 # Alerts and dashboards speak of metrics that somebody writes, and an alert's runbook is there.
 metrics=$(find "$repository"/{control-plane,tenant-runtime,operator,crates/service-kit} -name '*.rs' -exec \

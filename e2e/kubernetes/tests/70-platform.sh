@@ -1,7 +1,9 @@
 # The whole platform in its pods, with the rights and behind the walls that the chart gives it: from signup to a helpdesk that
 # answers through the router, what may happen to it in its life, and what happens while parts of the platform are away.
 # shellcheck shell=bash disable=SC2154
-platform_up 'controlPlane: {deletionGraceDays: 0}'
+platform_up 'controlPlane: {deletionGraceDays: 0, tenantChannel: beta}'
+printf 'apiVersion: gotrs.io/v1\nkind: RuntimeChannel\nmetadata: {name: beta}\nspec: {version: test}\n' | kubectl apply --filename - >/dev/null
+at_end 'kubectl delete runtimechannels --all --timeout 30s >/dev/null'
 helm test gotrs-cloud --namespace platform --timeout 60s >/dev/null
 router=$(kubectl --namespace platform get service gotrs-cloud-router --output 'jsonpath={.spec.clusterIP}')
 answer=$GOTRS_TEST_WORK/answer
@@ -104,6 +106,29 @@ done
 [ -n "${secret:-}" ] || fail "the release has no Secret"
 refused 'nothing else' as router '{apiVersion: gotrs.io/v1, kind: Tenant, metadata: {name: nova}, spec: {plan: enterprise}}'
 refused 'nothing else' as router '{apiVersion: gotrs.io/v1, kind: Tenant, metadata: {name: nova, annotations: {gotrs.io/export: "1"}}}'
+
+# Its channel came with its making and is shown to its owner. Suspending and resuming has applied it again, and it is there still.
+[ "$(field nova .spec.channel)" = beta ] || fail "the channel of new tenants: $(kubectl get tenant nova --output yaml --show-managed-fields)"
+runtime() { [ "$(at example.test /v1/tenants/nova "${console[@]}")" = 200 ] && [ "$(body '.runtime | [.version, .channel, .pinned, .change.state] | map(tostring) | join(" ")')" = "$1" ]; }
+eventually 20 "version and channel at the console" runtime 'test beta false none'
+# Moved and pinned by hand, it stays so when its owner changes something.
+printf 'apiVersion: gotrs.io/v1\nkind: RuntimeChannel\nmetadata: {name: slow}\nspec: {version: test}\n' | kubectl apply --filename - >/dev/null
+kubectl patch tenant nova --type merge --patch '{"spec": {"channel": "slow"}}' >/dev/null
+expect 200 example.test /v1/tenants/nova/suspend "${console[@]}" --request POST
+eventually 60 "a helpdesk that is suspended again" suspended
+[ "$(field nova .spec.channel)" = slow ] || fail "the control plane moved it back: $(kubectl get tenant nova --output yaml --show-managed-fields)"
+kubectl patch tenant nova --type merge --patch '{"spec": {"version": "test"}}' >/dev/null
+expect 200 example.test /v1/tenants/nova/resume "${console[@]}" --request POST
+eventually 60 "a helpdesk that was resumed once more" serves nova.example.test
+[ "$(field nova .spec.channel) $(field nova .spec.version)" = 'slow test' ] || fail "the control plane changed a pin: $(kubectl get tenant nova --output yaml --show-managed-fields)"
+eventually 20 "the pin at the console" runtime 'test null true none'
+kubectl patch tenant nova --type merge --patch '{"spec": {"version": null, "channel": null}}' >/dev/null
+expect 200 example.test /v1/tenants/nova/suspend "${console[@]}" --request POST
+eventually 60 "a helpdesk that is suspended without a channel" suspended
+expect 200 example.test /v1/tenants/nova/resume "${console[@]}" --request POST
+eventually 60 "a helpdesk that was resumed without a channel" serves nova.example.test
+[ -z "$(field nova .spec.channel)$(field nova .spec.version)" ] || fail "the control plane gave it a channel again: $(kubectl get tenant nova --output yaml --show-managed-fields)"
+eventually 20 "a tenant that the console calls active after all that" phase Active
 
 # Deleted by somebody with kubectl and not by its owner: it is made again, with everything that it had.
 uid=$(field nova .metadata.uid)

@@ -24,6 +24,7 @@ use super::tenants::{ProgressPage, SettingsPage, TenantPage, TenantsPage};
 use super::*;
 use crate::db::export::{ExportKind, ExportState};
 use crate::mail::local::LocalMail;
+use crate::provision::{Release, VersionChange, Window};
 use crate::service::api_keys::{ApiKey, Scope};
 use crate::service::exports::ExportView;
 use crate::service::modules::answer::VersionView;
@@ -152,6 +153,7 @@ fn tenant(phase: TenantPhase) -> TenantView {
             loaded_generation: Some(6),
         },
         last_export: None,
+        runtime: None,
     }
 }
 
@@ -250,6 +252,83 @@ fn pages_of_tenants_render_in_every_phase() {
         left_behind: Vec::new(),
     };
     assert_eq!(check(&many).matches("<tr data-row").count(), 1_000);
+}
+
+#[test]
+fn the_page_says_the_version_and_what_becomes_of_it() {
+    let page = |version: Option<&str>, channel: Option<&str>, change: VersionChange| {
+        let runtime = Release {
+            version: version.map(str::to_owned),
+            channel: channel.map(str::to_owned),
+            pinned: false,
+            window: None,
+            change,
+        };
+        check(&TenantPage::new(TenantView {
+            runtime: Some(runtime),
+            ..tenant(TenantPhase::Active)
+        }))
+    };
+    let text = page(Some("1.5.0"), Some("stable"), VersionChange::None);
+    assert!(text.contains(">1.5.0<") && text.contains("Channel stable"));
+    let to = || "1.6.0".to_owned();
+    for (version, change, words) in [
+        (
+            Some("1.5.0"),
+            VersionChange::UnderWay { to: to() },
+            "Changing to 1.6.0",
+        ),
+        (
+            None,
+            VersionChange::UnderWay { to: to() },
+            "Starting with 1.6.0",
+        ),
+        (
+            Some("1.5.0"),
+            VersionChange::AtNextStart { to: to() },
+            "1.6.0 when it next starts",
+        ),
+        (
+            Some("1.5.0"),
+            VersionChange::Failed {
+                version: to(),
+                message: Some("annotate".to_owned()),
+            },
+            "1.6.0 did not get ready",
+        ),
+        (
+            Some("1.5.0"),
+            VersionChange::TakenBack { from: to() },
+            "Taken back from 1.6.0",
+        ),
+    ] {
+        let text = page(version, None, change);
+        assert!(text.contains(words), "{words}");
+        assert!(text.contains("With the platform"));
+        // What is to be done with kubectl is for those who have it.
+        assert!(!text.contains("annotate"));
+    }
+    let held = Release {
+        version: Some("1.5.0".to_owned()),
+        channel: None,
+        pinned: true,
+        window: Some(Window {
+            days: vec!["Saturday".to_owned(), "Sunday".to_owned()],
+            start: "02:00".to_owned(),
+            duration: "3h".to_owned(),
+            time_zone: "Europe/Berlin".to_owned(),
+        }),
+        change: VersionChange::None,
+    };
+    let text = check(&TenantPage::new(TenantView {
+        runtime: Some(held),
+        ..tenant(TenantPhase::Active)
+    }));
+    assert!(text.contains("Held at a version of its own"));
+    assert!(text.contains("Only Saturday, Sunday from 02:00 for 3h (Europe/Berlin)"));
+    // Where all have the same there is nothing to say.
+    let text = check(&TenantPage::new(tenant(TenantPhase::Active)));
+    assert!(!text.contains("Updates"));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `RuntimeChannel`: a version that many tenants follow, and how a new one reaches them.
 
+use std::str::FromStr;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -10,6 +12,42 @@ use crate::duration::Span;
 
 /// Name of the channel that tenants follow who name none.
 pub const DEFAULT_CHANNEL: &str = "stable";
+
+/// The name of a channel, as a Tenant names it in `spec.channel`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelName(String);
+
+/// A text that no channel can be called.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is no name of a RuntimeChannel: at most 63 small letters, digits and hyphens, such as stable"
+)]
+pub struct ChannelNameError(String);
+
+impl ChannelName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ChannelName {
+    type Err = ChannelNameError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        let is_good = text.len() <= 63
+            && text.bytes().all(is_inner)
+            && !text.is_empty()
+            && !text.starts_with('-')
+            && !text.ends_with('-');
+        if is_good {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(ChannelNameError(text.to_owned()))
+        }
+    }
+}
 
 /// What should be.
 #[derive(CustomResource, KubeSchema, Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -104,7 +104,7 @@ for secret in $(kubectl --namespace platform get secrets --output name | grep --
   refused 'and no other' as control-plane "{apiVersion: v1, kind: Secret, metadata: {name: ${secret#secret/}, namespace: platform, labels: {mine: now}}}"
 done
 [ -n "${secret:-}" ] || fail "the release has no Secret"
-refused 'nothing else' as router '{apiVersion: gotrs.io/v1, kind: Tenant, metadata: {name: nova}, spec: {plan: enterprise}}'
+refused 'nothing else' as router '{apiVersion: gotrs.io/v1, kind: Tenant, metadata: {name: nova}, spec: {plan: business}}'
 refused 'nothing else' as router '{apiVersion: gotrs.io/v1, kind: Tenant, metadata: {name: nova, annotations: {gotrs.io/export: "1"}}}'
 
 # Its channel came with its making and is shown to its owner. Suspending and resuming has applied it again, and it is there still.

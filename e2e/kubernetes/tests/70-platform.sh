@@ -102,7 +102,7 @@ for secret in $(kubectl --namespace platform get secrets --output name | grep --
   refused 'and no other' as control-plane "{apiVersion: v1, kind: Secret, metadata: {name: ${secret#secret/}, namespace: platform, labels: {mine: now}}}"
 done
 [ -n "${secret:-}" ] || fail "the release has no Secret"
-refused 'nothing else' as router '{apiVersion: gotrs.io/v1, kind: Tenant, metadata: {name: nova}, spec: {plan: enterprise}}'
+refused 'nothing else' as router '{apiVersion: gotrs.io/v1, kind: Tenant, metadata: {name: nova}, spec: {plan: business}}'
 refused 'nothing else' as router '{apiVersion: gotrs.io/v1, kind: Tenant, metadata: {name: nova, annotations: {gotrs.io/export: "1"}}}'
 
 # Deleted by somebody with kubectl and not by its owner: it is made again, with everything that it had.

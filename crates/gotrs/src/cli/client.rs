@@ -446,7 +446,13 @@ fn reason_of(error: &reqwest::Error) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = b"0123456789abcdef";
+    bytes
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 0xf])
+        .filter_map(|nibble| digits.get(usize::from(nibble)))
+        .map(|&digit| char::from(digit))
+        .collect()
 }
 
 /// A file that is not whole yet; it goes when it is not needed any more.

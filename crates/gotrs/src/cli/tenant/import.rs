@@ -82,7 +82,7 @@ pub(super) async fn run(args: ImportArgs, output: &mut Output) -> Result<Verdict
     prepared.map_err(|error| CliError::Database(Chain(&error).to_string()))?;
     let imported = database.import(id, Box::new(file)).await;
     database.close().await;
-    let report = imported.map_err(refused)?;
+    let report = imported.map_err(|error| refused(&error))?;
     output.json(&Imported {
         id,
         tables: report.tables,
@@ -96,8 +96,8 @@ pub(super) async fn run(args: ImportArgs, output: &mut Output) -> Result<Verdict
 }
 
 /// Whether the archive or the id is wrong, or the database.
-fn refused(error: ImportError) -> CliError {
-    let text = Chain(&error).to_string();
+fn refused(error: &ImportError) -> CliError {
+    let text = Chain(error).to_string();
     match error {
         ImportError::NotNew
         | ImportError::Misfit(_)
@@ -121,7 +121,7 @@ mod tests {
             (ImportError::Misfit("no table".to_owned()), 1),
             (ImportError::Archive(ArchiveError::CutShort), 1),
         ] {
-            assert_eq!(refused(error).exit_code(), code);
+            assert_eq!(refused(&error).exit_code(), code);
         }
         assert_eq!(CliError::Database("away".to_owned()).exit_code(), 3);
     }

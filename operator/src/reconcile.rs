@@ -39,7 +39,7 @@ use crate::channel::work::GuardedChannel;
 use crate::config::ClusterConfig;
 use crate::events::Events;
 use crate::ids::Ids;
-use crate::lane::{DatabasePermits, Lane};
+use crate::lane::{DatabasePermits, Lane, is_edit};
 use crate::lease::{Leadership, NotLeading};
 use crate::memory::Memory;
 use crate::reconcile::apply::{ApplyError, find};
@@ -191,6 +191,9 @@ pub async fn reconcile(object: Arc<Guarded>, ctx: Arc<Context>) -> Result<Action
     );
     continue_trace(&span, tenant);
     ctx.seen.complete().await;
+    if is_edit(tenant) {
+        ctx.database_permits.edited();
+    }
     let started = std::time::Instant::now();
     let outcome = tokio::time::timeout(LIMIT, Box::pin(work(tenant, &ctx)).instrument(span))
         .await
@@ -305,7 +308,7 @@ async fn bring_in_line(
         }
     };
     if let DatabaseFacts::Failed(trouble) = &database {
-        let rollout = rollout(ctx, wanted).await?;
+        let rollout = rollout(ctx, wanted, None).await?;
         let failed = trouble.clone();
         let facts = Facts::Worked {
             tenant: wanted,
@@ -322,8 +325,8 @@ async fn bring_in_line(
         };
     }
     ctx.leadership.check()?;
-    apply::apply_runtimes(ctx, &objects).await?;
-    let rollout = rollout(ctx, wanted).await?;
+    let applied = apply::apply_runtimes(ctx, &objects).await?;
+    let rollout = rollout(ctx, wanted, applied.as_ref()).await?;
     if wanted.run == Run::Suspended && rollout.as_ref().is_none_or(|rollout| rollout.replicas == 0)
     {
         database::lock(ctx, tenant, wanted, store.as_ref()).await?;
@@ -337,7 +340,7 @@ async fn bring_in_line(
         rollout,
     };
     write::report(ctx, tenant, &facts).await?;
-    database::write_down(ctx, wanted, store.as_ref(), ctx.lane_of(tenant)).await;
+    database::write_down(ctx, wanted, store.as_ref()).await;
     Ok(if is_exporting {
         Action::requeue(export::LOOK)
     } else {
@@ -360,10 +363,11 @@ fn next_look(complete: bool, look_again: Option<DateTime<Utc>>, now: DateTime<Ut
     Action::requeue(pause)
 }
 
-/// What runs now, and where it does not, why.
+/// What runs now, and where it does not, why. `applied` is the Deployment as it came back, if it was sent.
 async fn rollout(
     ctx: &Context,
     wanted: &ValidatedTenant,
+    applied: Option<&Deployment>,
 ) -> Result<Option<Rollout>, ReconcileError> {
     let namespace = build::namespace_name(&wanted.slug);
     let key = ObjectKey {
@@ -371,7 +375,9 @@ async fn rollout(
         namespace: Some(namespace.clone()),
         name: build::RUNTIME.to_owned(),
     };
-    let rollout = match ctx.seen.rollout(&key) {
+    // The watch may be ahead of the answer, and never says less.
+    let known = ctx.seen.rollout(&key);
+    let rollout = match known.or_else(|| applied.map(Rollout::of)) {
         Some(rollout) => rollout,
         None => {
             let deployments = Api::<Deployment>::namespaced(ctx.client.clone(), &namespace);

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hasher as _};
 
 use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, Resource};
@@ -165,11 +166,12 @@ pub(super) async fn apply_surroundings(
     Ok(())
 }
 
-/// Applies the runtimes and what scales them; removes what is not wanted any more.
+/// Applies the runtimes and what scales them; removes what is not wanted any more. Answers the Deployment when it
+/// was sent.
 pub(super) async fn apply_runtimes(
     ctx: &Context,
     objects: &TenantObjects,
-) -> Result<(), ApplyError> {
+) -> Result<Option<Deployment>, ApplyError> {
     let client = &ctx.client;
     let namespace = objects
         .namespace
@@ -182,7 +184,7 @@ pub(super) async fn apply_runtimes(
     if objects.autoscaler.is_none() {
         remove(ctx, &scalers, namespace, super::build::RUNTIME).await?;
     }
-    apply(
+    let applied = apply(
         ctx,
         &Api::namespaced(client.clone(), namespace),
         &objects.deployment,
@@ -198,7 +200,7 @@ pub(super) async fn apply_runtimes(
         }
         None => remove(ctx, &budgets, namespace, super::build::RUNTIME).await?,
     }
-    Ok(())
+    Ok(applied)
 }
 
 /// Deletes an object that a watch knows.

@@ -243,20 +243,15 @@ fn check_lead(ctx: &Context) -> Result<(), Trouble> {
 }
 
 /// Writes down what the next operator need not find out again. That it fails costs work after the next start, and nothing now.
-/// In the lane of the whole reconcile: whoever waits for that one's place must not wait for long steps of others.
-pub(super) async fn write_down(
-    ctx: &Context,
-    wanted: &ValidatedTenant,
-    store: &dyn TenantStore,
-    lane: Lane,
-) {
+pub(super) async fn write_down(ctx: &Context, wanted: &ValidatedTenant, store: &dyn TenantStore) {
     let namespace = build::namespace_name(&wanted.slug);
     let content = note::of(wanted, &namespace, &ctx.seen, &ctx.memory);
     let digest = note::digest(&content);
     if ctx.memory.is_noted(&wanted.uid, digest) || ctx.leadership.check().is_err() {
         return;
     }
-    let _permit = ctx.database_permits.enter(lane).await;
+    // One row, whoever it is for: whoever waits for the place of this reconcile must not wait for long steps of others.
+    let _permit = ctx.database_permits.enter(Lane::User).await;
     match store.keep_note(wanted.id, &content).await {
         Ok(()) => ctx.memory.keep_noted(&wanted.uid, digest),
         Err(error) => drop(trouble(ctx, &error)),

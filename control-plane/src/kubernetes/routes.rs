@@ -250,10 +250,10 @@ fn target(tenant: &Tenant, serving: Vec<SocketAddr>) -> RouteTarget {
     let status = tenant.status.as_ref();
     let is_leaving = tenant.metadata.deletion_timestamp.is_some();
     let phase = status.and_then(|status| status.phase);
-    if is_leaving
-        || tenant.spec.suspended
-        || matches!(phase, Some(Phase::Suspended | Phase::Deleting))
-    {
+    if is_leaving || phase == Some(Phase::Deleting) {
+        return RouteTarget::Deleting;
+    }
+    if tenant.spec.suspended || phase == Some(Phase::Suspended) {
         return RouteTarget::Suspended;
     }
     if !serving.is_empty() {

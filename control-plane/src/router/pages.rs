@@ -38,6 +38,8 @@ pages! {
     Starting = "router/starting.html";
     /// The owner must act.
     Suspended = "router/suspended.html";
+    /// It goes and does not come back.
+    Deleting = "router/deleting.html";
     /// The platform must act, and tries.
     Failed = "router/failed.html";
     /// Everything else.
@@ -65,6 +67,7 @@ fn render(pages: &Pages, problem: &Problem) -> Response {
         "unknown_tenant" => pages.render(&UnknownTenant(refusal), &request),
         "tenant_starting" => pages.render(&Starting(refusal), &request),
         "tenant_suspended" => pages.render(&Suspended(refusal), &request),
+        "tenant_deleting" => pages.render(&Deleting(refusal), &request),
         "tenant_failed" => pages.render(&Failed(refusal), &request),
         _ => pages.render(&Other(refusal), &request),
     };
@@ -103,6 +106,7 @@ mod tests {
             ("unknown_tenant", StatusCode::NOT_FOUND, false),
             ("tenant_starting", StatusCode::SERVICE_UNAVAILABLE, true),
             ("tenant_suspended", StatusCode::PAYMENT_REQUIRED, false),
+            ("tenant_deleting", StatusCode::GONE, false),
             ("tenant_failed", StatusCode::SERVICE_UNAVAILABLE, false),
             ("bad_gateway", StatusCode::BAD_GATEWAY, false),
             (

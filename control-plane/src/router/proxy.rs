@@ -323,6 +323,12 @@ impl Proxy {
             )
             .with_detail("Its data is kept. Its owner can resume it in the console.")
             .with_retry_after(Duration::from_hours(1))),
+            RouteTarget::Deleting => Err(Problem::new(
+                StatusCode::GONE,
+                "tenant_deleting",
+                "This helpdesk is being deleted",
+            )
+            .with_detail("Whoever runs it can say whether its data is kept.")),
             RouteTarget::Failed(reason) => {
                 tracing::warn!(tenant.slug = %route.slug, reason, "request for a tenant that failed");
                 Err(Problem::new(

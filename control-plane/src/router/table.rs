@@ -32,6 +32,8 @@ pub enum RouteTarget {
     Asleep,
     /// The owner must act (billing).
     Suspended,
+    /// It is being deleted: nothing answers any more, and its data goes or is kept as its owner said.
+    Deleting,
     /// The platform must act; the reason is for the log, not for the page.
     Failed(String),
 }

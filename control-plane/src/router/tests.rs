@@ -201,6 +201,7 @@ async fn tenants_that_do_not_serve_have_their_own_status_and_code() {
     let stage = stage(vec![
         route("starting", RouteTarget::Starting),
         route("suspended", RouteTarget::Suspended),
+        route("deleting", RouteTarget::Deleting),
         route("failed", RouteTarget::Failed("secret reason".to_owned())),
     ])
     .await;
@@ -216,6 +217,7 @@ async fn tenants_that_do_not_serve_have_their_own_status_and_code() {
             StatusCode::PAYMENT_REQUIRED,
             "tenant_suspended",
         ),
+        ("deleting.localhost", StatusCode::GONE, "tenant_deleting"),
         (
             "failed.localhost",
             StatusCode::SERVICE_UNAVAILABLE,
@@ -226,7 +228,7 @@ async fn tenants_that_do_not_serve_have_their_own_status_and_code() {
         assert_eq!(answer.status(), status, "{host}");
         assert_eq!(
             answer.headers().contains_key("retry-after"),
-            status != StatusCode::NOT_FOUND,
+            !matches!(status, StatusCode::NOT_FOUND | StatusCode::GONE),
             "{host}"
         );
         let text = answer.text().await.unwrap();

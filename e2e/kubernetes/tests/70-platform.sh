@@ -120,6 +120,16 @@ eventually 60 "a helpdesk that was resumed without a channel" serves nova.exampl
 [ -z "$(field nova .spec.channel)$(field nova .spec.version)" ] || fail "the control plane gave it a channel again: $(kubectl get tenant nova --output yaml --show-managed-fields)"
 eventually 20 "a tenant that the console calls active after all that" phase Active
 
+# What talks to the internet changes what it must and nothing beside it, whoever has taken it over: not the passwords of the
+# release (an answer to a change would show them), not what a tenant is.
+as() { kubectl --as "system:serviceaccount:platform:gotrs-cloud-$1" apply --server-side --force-conflicts --filename - <<<"$2"; }
+for secret in $(kubectl --namespace platform get secrets --output name | grep --invert-match /tenant-); do
+  refused 'and no other' as control-plane "{apiVersion: v1, kind: Secret, metadata: {name: ${secret#secret/}, namespace: platform, labels: {mine: now}}}"
+done
+[ -n "${secret:-}" ] || fail "the release has no Secret"
+refused 'nothing else' as router '{apiVersion: gotrs.io/v1, kind: Tenant, metadata: {name: nova}, spec: {plan: enterprise}}'
+refused 'nothing else' as router '{apiVersion: gotrs.io/v1, kind: Tenant, metadata: {name: nova, annotations: {gotrs.io/export: "1"}}}'
+
 # Deleted by somebody with kubectl and not by its owner: it is made again, with everything that it had.
 uid=$(field nova .metadata.uid)
 kubectl delete tenant nova --timeout 60s >/dev/null

@@ -132,7 +132,7 @@ fn each_state_has_its_target() {
     );
     assert_eq!(
         state(json!({"metadata": {"deletionTimestamp": "2026-03-01T00:00:00Z"}})),
-        RouteTarget::Suspended
+        RouteTarget::Deleting
     );
     let stalled = json!({"status": {"conditions": [{
         "type": "Stalled", "status": "True", "reason": "RolloutFailed", "message": "no pod became ready",

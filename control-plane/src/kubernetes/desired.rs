@@ -209,7 +209,7 @@ mod tests {
           deletionPolicy: Retain
         "#);
         // The resource's own types read it.
-        let _: tenant_crd::v1::Tenant = serde_json::from_value(applied.clone()).unwrap();
+        let _: Tenant = serde_json::from_value(applied.clone()).unwrap();
         let text = applied.to_string();
         assert!(
             !text.contains("argon2id") && !text.contains("gotrs_rt_"),
@@ -284,7 +284,11 @@ mod tests {
             there(None, &[(MANAGER, "Apply")]),
             there(None, &[]),
         ] {
-            assert_eq!(applied(Some(&theirs), Some(&setting)), nothing, "{theirs:?}");
+            assert_eq!(
+                applied(Some(&theirs), Some(&setting)),
+                nothing,
+                "{theirs:?}"
+            );
         }
     }
 

@@ -69,7 +69,9 @@ fn change(tenant: &Tenant, status: &TenantStatus) -> VersionChange {
         };
     }
     match &status.channel {
-        Some(given) if given.cause == AssignmentCause::RollBack && tenant.spec.version.is_none() => {
+        Some(given)
+            if given.cause == AssignmentCause::RollBack && tenant.spec.version.is_none() =>
+        {
             match &given.from {
                 Some(from) => VersionChange::TakenBack { from: from.clone() },
                 None => VersionChange::None,
@@ -180,7 +182,10 @@ mod tests {
             })
         };
         assert_eq!(
-            told(&json!({"version": "1.6.0"}), &stalled("True", "VersionFailed"))["change"],
+            told(
+                &json!({"version": "1.6.0"}),
+                &stalled("True", "VersionFailed")
+            )["change"],
             json!({"state": "failed", "version": "1.6.0", "message": "set another spec.version"})
         );
         // What it is stalled for may be something else.

@@ -176,10 +176,7 @@ impl Cluster {
     pub(crate) fn report(&self, slug: &str, status: &Value) {
         self.change(slug, |tenant| {
             let before = tenant["status"].take();
-            tenant["status"] = merged(
-                if before.is_null() { json!({}) } else { before },
-                status,
-            );
+            tenant["status"] = merged(if before.is_null() { json!({}) } else { before }, status);
         });
     }
 

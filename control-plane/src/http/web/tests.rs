@@ -254,6 +254,18 @@ fn pages_of_tenants_render_in_every_phase() {
     assert_eq!(check(&many).matches("<tr data-row").count(), 1_000);
 }
 
+/// What the page says where the tenant has such a version.
+fn runtime_page(runtime: Option<Release>) -> String {
+    let tenant = TenantView {
+        runtime,
+        ..tenant(TenantPhase::Active)
+    };
+    check(&TenantPage::new(
+        tenant,
+        exports_card(TenantPhase::Active, Vec::new()),
+    ))
+}
+
 #[test]
 fn the_page_says_the_version_and_what_becomes_of_it() {
     let page = |version: Option<&str>, channel: Option<&str>, change: VersionChange| {
@@ -264,10 +276,7 @@ fn the_page_says_the_version_and_what_becomes_of_it() {
             window: None,
             change,
         };
-        check(&TenantPage::new(TenantView {
-            runtime: Some(runtime),
-            ..tenant(TenantPhase::Active)
-        }))
+        runtime_page(Some(runtime))
     };
     let text = page(Some("1.5.0"), Some("stable"), VersionChange::None);
     assert!(text.contains(">1.5.0<") && text.contains("Channel stable"));
@@ -320,14 +329,11 @@ fn the_page_says_the_version_and_what_becomes_of_it() {
         }),
         change: VersionChange::None,
     };
-    let text = check(&TenantPage::new(TenantView {
-        runtime: Some(held),
-        ..tenant(TenantPhase::Active)
-    }));
+    let text = runtime_page(Some(held));
     assert!(text.contains("Held at a version of its own"));
     assert!(text.contains("Only Saturday, Sunday from 02:00 for 3h (Europe/Berlin)"));
     // Where all have the same there is nothing to say.
-    let text = check(&TenantPage::new(tenant(TenantPhase::Active)));
+    let text = runtime_page(None);
     assert!(!text.contains("Updates"));
 }
 

@@ -38,7 +38,7 @@ bench: prepare ## Measures, and writes docs/performance.md
 	@cargo run --release --locked -p e2e --bin bench
 	@cargo xtask bench-sandbox
 
-bench-kubernetes: prepare ## Measures the operator with 1 000 tenants, and writes its part of docs/performance.md (some 25 minutes)
+bench-kubernetes: prepare ## Measures the operator with 1 000 tenants, and writes its part of docs/performance.md (some 10 minutes)
 	@scripts/bootstrap test
 	@e2e/kubernetes/build
 	@cargo build --release --locked -p operator

@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 use crate::administrator::as_owner;
 use crate::connection::{DatabaseError, Doing as _, TenantDatabase, limited, run};
 use crate::names::TenantNames;
+use crate::relations::of_schema;
 use crate::{fixture, migrate, privileges};
 
 /// One difference between what is and what should be.
@@ -165,7 +166,7 @@ async fn tables(
     names: &TenantNames,
 ) -> Result<Vec<Drift>, DatabaseError> {
     let columns: Vec<(String, String)> = sqlx::query_as(
-        "SELECT 'column ' || c.relname || '.' || a.attname,
+        concat!("SELECT 'column ' || c.relname || '.' || a.attname,
                 concat_ws(' ', 'at', a.attnum,
                     replace(replace(replace(format_type(a.atttypid, a.atttypmod),
                         'character varying', 'varchar'), ' without time zone', ''), 'numeric(10,2)', 'numeric'),
@@ -174,27 +175,31 @@ async fn tables(
          FROM pg_class c
          JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
          LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
-         WHERE c.relnamespace = to_regnamespace($1) AND c.relkind IN ('r', 'p')",
+         WHERE c.oid = ANY(", of_schema!(), ") AND c.relkind IN ('r', 'p')"),
     )
     .bind(names.schema.as_str())
     .fetch_all(&mut *connection)
     .await
     .doing("reading the columns")?;
-    let constraints: Vec<(String, String)> = sqlx::query_as(
+    let constraints: Vec<(String, String)> = sqlx::query_as(concat!(
         "SELECT 'constraint ' || c.relname || '.' || n.conname,
                 concat_ws(' ', n.contype::text, pg_get_constraintdef(n.oid),
                           CASE WHEN NOT n.convalidated THEN 'not validated' END)
          FROM pg_constraint n JOIN pg_class c ON c.oid = n.conrelid
-         WHERE n.connamespace = to_regnamespace($1)",
-    )
+         WHERE n.conrelid = ANY(",
+        of_schema!(),
+        ")"
+    ))
     .bind(names.schema.as_str())
     .fetch_all(&mut *connection)
     .await
     .doing("reading the constraints")?;
     let indexes: Vec<(String, String)> = sqlx::query_as(
-        "SELECT 'index ' || tablename || '.' || indexname,
-                replace(indexdef, ' ON ' || $1 || '.', ' ON public.')
-         FROM pg_indexes WHERE schemaname = $1",
+        // As `pg_indexes` has it.
+        concat!("SELECT 'index ' || t.relname || '.' || i.relname,
+                replace(pg_get_indexdef(i.oid), ' ON ' || $1 || '.', ' ON public.')
+         FROM pg_index x JOIN pg_class t ON t.oid = x.indrelid JOIN pg_class i ON i.oid = x.indexrelid
+         WHERE x.indrelid = ANY(", of_schema!(), ")"),
     )
     .bind(names.schema.as_str())
     .fetch_all(connection)
@@ -240,18 +245,18 @@ async fn owners(
     names: &TenantNames,
 ) -> Result<Vec<Drift>, DatabaseError> {
     let rows: Vec<(String, String)> = sqlx::query_as(
-        "SELECT 'relation ' || relname, 'owned by ' || pg_get_userbyid(relowner)
-         FROM pg_class WHERE relnamespace = to_regnamespace($1) AND relowner <> to_regrole($2)
+        concat!("SELECT 'relation ' || relname, 'owned by ' || pg_get_userbyid(relowner)
+         FROM pg_class c WHERE c.oid = ANY(", of_schema!(), ") AND relowner <> to_regrole($2)
          UNION ALL
          SELECT 'function ' || proname, 'owned by ' || pg_get_userbyid(proowner)
          FROM pg_proc WHERE pronamespace = to_regnamespace($1) AND proowner <> to_regrole($2)
          UNION ALL
          SELECT 'relation ' || relname, 'open to everybody'
-         FROM pg_class c, aclexplode(c.relacl) a WHERE relnamespace = to_regnamespace($1) AND a.grantee = 0
+         FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = ANY(", of_schema!(), ") AND a.grantee = 0
          UNION ALL
          SELECT 'function ' || proname, 'open to everybody'
          FROM pg_proc p WHERE pronamespace = to_regnamespace($1) AND has_function_privilege('public', p.oid, 'EXECUTE')
-         ORDER BY 1, 2",
+         ORDER BY 1, 2"),
     )
     .bind(names.schema.as_str())
     .bind(names.owner.as_str())

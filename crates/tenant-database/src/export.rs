@@ -17,6 +17,7 @@ use crate::connection::{DatabaseError, Doing as _, TenantDatabase, run};
 use crate::migrate::MigrateError;
 use crate::names::TenantNames;
 use crate::privileges;
+use crate::relations::of_schema;
 use crate::schema::SchemaError;
 
 /// Of no use elsewhere: who is signed in and the keys that prove it, half-finished uploads, and the list of migrations,
@@ -330,13 +331,15 @@ async fn columns_by_table(
     connection: &mut PgConnection,
     names: &TenantNames,
 ) -> Result<BTreeMap<String, Vec<String>>, DatabaseError> {
-    let columns: Vec<(String, String)> = sqlx::query_as(
+    let columns: Vec<(String, String)> = sqlx::query_as(concat!(
         "SELECT c.relname::text, a.attname::text
          FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-         WHERE c.relnamespace = to_regnamespace($1) AND c.relkind = 'r'
+         WHERE c.oid = ANY(",
+        of_schema!(),
+        ") AND c.relkind = 'r'
            AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-         ORDER BY c.relname, a.attnum",
-    )
+         ORDER BY c.relname, a.attnum"
+    ))
     .bind(names.schema.as_str())
     .fetch_all(connection)
     .await

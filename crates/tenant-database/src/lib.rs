@@ -25,6 +25,7 @@ mod names;
 mod note;
 mod prepare;
 mod privileges;
+mod relations;
 mod removal;
 mod roles;
 mod schema;

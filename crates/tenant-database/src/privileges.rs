@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use crate::administrator::as_owner;
 use crate::connection::{DatabaseError, Doing as _, run};
 use crate::names::TenantNames;
+use crate::relations::of_schema;
 use crate::roles::existing_roles;
 
 /// Tables that tenant code never reads: they hold credentials, keys, tokens, or texts in which such things are
@@ -125,7 +126,7 @@ async fn runtime_differences(
     names: &TenantNames,
 ) -> Result<Vec<Difference>, DatabaseError> {
     let relations: Vec<(String, bool, String)> = sqlx::query_as(
-        "SELECT c.relname::text, c.relkind = 'S',
+        concat!("SELECT c.relname::text, c.relkind = 'S',
                 concat_ws(', ',
                     CASE WHEN c.relkind = 'S' AND has_sequence_privilege($2, c.oid, 'USAGE') THEN 'USAGE' END,
                     CASE WHEN has_table_privilege($2, c.oid, 'SELECT') THEN 'SELECT' END,
@@ -135,8 +136,8 @@ async fn runtime_differences(
                     CASE WHEN c.relkind <> 'S' AND has_table_privilege($2, c.oid, 'TRUNCATE') THEN 'TRUNCATE' END,
                     CASE WHEN c.relkind <> 'S' AND has_table_privilege($2, c.oid, 'TRIGGER') THEN 'TRIGGER' END)
          FROM pg_class c
-         WHERE c.relnamespace = to_regnamespace($1) AND c.relkind IN ('r', 'p', 'v', 'S')
-         ORDER BY c.relname",
+         WHERE c.oid = ANY(", of_schema!(), ") AND c.relkind IN ('r', 'p', 'v', 'S')
+         ORDER BY c.relname"),
     )
     .bind(names.schema.as_str())
     .bind(names.runtime.as_str())
@@ -171,28 +172,30 @@ async fn lambda_differences(
     connection: &mut PgConnection,
     names: &TenantNames,
 ) -> Result<Vec<Difference>, DatabaseError> {
-    let columns: Vec<ColumnRights> = sqlx::query_as(
+    let columns: Vec<ColumnRights> = sqlx::query_as(concat!(
         "SELECT c.relname::text, a.attname::text,
                 has_column_privilege($2, c.oid, a.attnum, 'SELECT'), m.secret
          FROM pg_class c
          JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
          LEFT JOIN gotrs_managed_column m ON m.table_name = c.relname AND m.name = a.attname
-         WHERE c.relnamespace = to_regnamespace($1) AND c.relkind IN ('r', 'p', 'v')
-         ORDER BY c.relname, a.attnum",
-    )
+         WHERE c.oid = ANY(",
+        of_schema!(),
+        ") AND c.relkind IN ('r', 'p', 'v')
+         ORDER BY c.relname, a.attnum"
+    ))
     .bind(names.schema.as_str())
     .bind(names.lambda.as_str())
     .fetch_all(&mut *connection)
     .await
     .doing("reading the lambda role's rights")?;
     let writable: Vec<String> = sqlx::query_scalar(
-        "SELECT c.relname::text FROM pg_class c
-         WHERE c.relnamespace = to_regnamespace($1) AND (
+        concat!("SELECT c.relname::text FROM pg_class c
+         WHERE c.oid = ANY(", of_schema!(), ") AND (
              c.relkind IN ('r', 'p', 'v')
                  AND (has_table_privilege($2, c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')
                       OR has_any_column_privilege($2, c.oid, 'INSERT, UPDATE, REFERENCES'))
              OR c.relkind = 'S' AND has_sequence_privilege($2, c.oid, 'USAGE, SELECT, UPDATE'))
-         ORDER BY 1",
+         ORDER BY 1"),
     )
     .bind(names.schema.as_str())
     .bind(names.lambda.as_str())

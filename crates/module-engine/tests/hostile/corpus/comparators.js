@@ -38,10 +38,10 @@ const buffer = new ArrayBuffer(16); const words = new Uint8Array(buffer);
 words.sort(() => { if (!buffer.detached) buffer.transfer(); return 1 }); return words.length
 //# toSorted loops => wall
 return [3, 2, 1].toSorted(() => { for (;;); })
-//# a million equal elements => wall
-const a = Array(1e6).fill(0).map(() => ({})); for (;;) a.sort((x, y) => 0)
+//# a hundred thousand equal elements => wall
+const a = Array(1e5).fill(0).map(() => ({})); for (;;) a.sort((x, y) => 0)
 //# quadratic on what is sorted already => wall
-const a = Array.from({length: 1e6}, (_, i) => i); for (;;) { a.sort((x, y) => x - y); a.reverse() }
+const a = Array.from({length: 1e5}, (_, i) => i); for (;;) { a.sort((x, y) => x - y); a.reverse() }
 //# the default order of numbers for ever => wall
 const a = Array.from({length: 1e5}, (_, i) => i); for (;;) a.sort()
 //# is no function => throws TypeError: not a function

@@ -6,12 +6,13 @@ use std::time::Duration;
 use anyhow::Context as _;
 use futures_util::StreamExt as _;
 use kube::runtime::reflector::{self, Store};
-use kube::runtime::utils::Backoff;
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 use service_kit::Tasks;
 use tokio::sync::watch;
+
+use crate::jobs::backoff::Backoff;
 
 /// What is known of one kind.
 pub(super) struct Copied<K: Resource<DynamicType = ()> + 'static> {
@@ -66,32 +67,27 @@ where
 
 /// Pauses between the attempts of a watch that fails, up to five seconds: a cluster that is back is noticed within that. The client's
 /// own default is up to a minute, for which whoever signed up or came by meanwhile would wait.
-#[derive(Debug)]
-struct Pauses(Duration);
+const PAUSE: Backoff = Backoff {
+    first: Duration::from_millis(500),
+    longest: Duration::from_secs(5),
+};
 
-impl Pauses {
-    const FIRST: Duration = Duration::from_millis(500);
-    const LONGEST: Duration = Duration::from_secs(5);
-}
-
-impl Default for Pauses {
-    fn default() -> Self {
-        Self(Self::FIRST)
-    }
+/// They begin anew once the watch has told something. Many routers do not ask at the same moment.
+#[derive(Debug, Default)]
+struct Pauses {
+    failures: u32,
 }
 
 impl Iterator for Pauses {
     type Item = Duration;
 
     fn next(&mut self) -> Option<Duration> {
-        let pause = self.0;
-        self.0 = (pause * 2).min(Self::LONGEST);
-        // Many routers do not ask at the same moment.
-        Some(pause.mul_f64(0.5 + rand::random::<f64>() / 2.0))
+        self.failures = self.failures.saturating_add(1);
+        Some(PAUSE.random_pause(self.failures))
     }
 }
 
-impl Backoff for Pauses {
+impl kube::runtime::utils::Backoff for Pauses {
     fn reset(&mut self) {
         *self = Self::default();
     }
@@ -140,6 +136,7 @@ where
 #[cfg(test)]
 mod tests {
     use k8s_openapi::api::core::v1::ConfigMap;
+    use kube::runtime::utils::Backoff as _;
 
     use super::*;
 
@@ -173,14 +170,14 @@ mod tests {
     fn a_watch_never_waits_long_for_a_cluster_that_is_back() {
         let mut pauses = Pauses::default();
         let all: Vec<Duration> = pauses.by_ref().take(1_000).collect();
-        assert!(all[0] <= Pauses::FIRST);
-        assert!(all.iter().all(|pause| *pause <= Pauses::LONGEST));
+        assert!(all[0] <= PAUSE.first);
+        assert!(all.iter().all(|pause| *pause <= PAUSE.longest));
         let last = &all[10..];
         assert!(
-            last.iter().all(|pause| *pause >= Pauses::LONGEST / 2),
+            last.iter().all(|pause| *pause >= PAUSE.longest / 2),
             "{last:?}"
         );
         pauses.reset();
-        assert!(pauses.next().unwrap() <= Pauses::FIRST);
+        assert!(pauses.next().unwrap() <= PAUSE.first);
     }
 }

@@ -351,7 +351,11 @@ impl Proxy {
                         }
                         _ => false,
                     };
-                    (again.filter(|_| goes_on), absent())
+                    let again = again.filter(|_| goes_on);
+                    if again.is_none() {
+                        metrics::counter!("router_connect_failures_total").increment(1);
+                    }
+                    (again, absent())
                 }
                 Err(SendError::Broken(again, error)) => {
                     tracing::warn!(error = %service_kit::Chain(&error), %address, "a runtime broke the connection");
@@ -363,10 +367,7 @@ impl Proxy {
                         .with_detail("The request may or may not have been carried out. Look before you repeat it."));
                 }
             };
-            request = again.ok_or_else(|| {
-                metrics::counter!("router_connect_failures_total").increment(1);
-                failure
-            })?;
+            request = again.ok_or(failure)?;
         }
     }
 

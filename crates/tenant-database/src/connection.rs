@@ -11,7 +11,7 @@ use crate::credentials::Credentials;
 use crate::fence::{self, FencingEpoch};
 use crate::names::TenantNames;
 
-/// Most connections of one [`TenantDatabase`]: whoever does more at once waits. Idle ones are closed after half a minute.
+/// Most connections of one [`TenantDatabase`]: whoever does more at once waits. None lives longer than a quarter of a minute.
 pub const CONNECTIONS: u32 = 6;
 /// Longest life of a connection. A server process keeps a plan for each foreign key whose table it ever filled, and goes through all
 /// of them for each table, index and sequence that anybody makes: one that lived on while hundreds of tenants were made used
@@ -116,7 +116,6 @@ impl TenantDatabase {
         let pool = PgPoolOptions::new()
             .max_connections(CONNECTIONS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            .idle_timeout(Duration::from_secs(30))
             .max_lifetime(LONGEST_LIFE)
             .connect_with(admin)
             .await

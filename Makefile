@@ -2,6 +2,8 @@
 .DEFAULT_GOAL := help
 .PHONY: help up demo build test test-kubernetes lint bench bench-kubernetes fuzz clean prepare
 
+# Where rustup puts cargo, for those whose shell does not look there.
+export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
 GOTRS := target/release/gotrs
 ARGS ?=
 FUZZ_SECONDS ?= 600

@@ -13,7 +13,7 @@ use service_kit::Problem;
 use service_kit::http::{BODY_LIMIT, FORM_LIMIT};
 
 use crate::app::AppState;
-use crate::http::cookie;
+use crate::http::cookie::Cookie;
 use crate::service::session;
 
 const CSRF_HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
@@ -60,7 +60,7 @@ async fn body_limit(state: &AppState, path: &str, headers: &HeaderMap) -> usize 
     if !path.ends_with("/modules") {
         return FORM_LIMIT;
     }
-    let Some(cookie) = cookie::read(headers, &state.settings.public_url) else {
+    let Some(cookie) = Cookie::Session.read(headers, &state.settings.public_url) else {
         return FORM_LIMIT;
     };
     match session::authenticate_cookie(state, &cookie).await {

@@ -132,7 +132,7 @@ impl World<'_> {
         let took = asleep.elapsed();
         // It was renewed up to three seconds before.
         ensure!(
-            took > LASTS - Duration::from_secs(4),
+            took + Duration::from_secs(4) > LASTS,
             "the Lease lasted {took:?} only"
         );
         self.comes_to_epoch(3).await?;

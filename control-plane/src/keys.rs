@@ -15,6 +15,8 @@ pub enum Purpose {
     RuntimeToken,
     /// Makes the links that prove an e-mail address.
     EmailVerification,
+    /// Marks the browser in which somebody signed up.
+    SignupBrowser,
     /// Makes API keys.
     ApiKey,
     /// Makes the CSRF tokens of console sessions.
@@ -27,6 +29,7 @@ impl Purpose {
             Self::AccessToken => b"gotrs access token v1",
             Self::RuntimeToken => b"gotrs runtime token v1",
             Self::EmailVerification => b"gotrs email verification v1",
+            Self::SignupBrowser => b"gotrs signup browser v1",
             Self::ApiKey => b"gotrs api key v1",
             Self::Csrf => b"gotrs csrf v1",
         }

@@ -18,12 +18,15 @@ CLIENTS_SHA256=0860066b8827ee8512f5b6fbf0465c6a8bfb2594c9b8c717652af9ee27235dbf
 PROMETHEUS_OPERATOR_VERSION=v0.85.0
 # The same of the Gateway API: the oldest of its releases that is still maintained.
 GATEWAY_API_VERSION=v1.3.0
+# An Ingress controller that knows the Gateway API too, for the test that is only run by name.
+EDGE_VERSION=v3.5.0
 
 parts_cache=${GOTRS_KUBERNETES_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/gotrs-cloud}
 kubernetes_bin=$parts_cache/kubernetes/$KUBERNETES_VERSION
 monitoring_definitions=$parts_cache/prometheus-operator/$PROMETHEUS_OPERATOR_VERSION
 gateway_definitions=$parts_cache/gateway-api/$GATEWAY_API_VERSION
 clients_bin=$parts_cache/clients/$CLIENTS_VERSION
+edge_bin=$parts_cache/edge/$EDGE_VERSION
 network_bin=$parts_cache/network/$NETWORK_VERSION
 
 kubernetes_commands=(kube-apiserver kube-controller-manager kube-scheduler kubelet kube-proxy)

@@ -1,4 +1,4 @@
-//! The console's session cookie.
+//! The console's cookies.
 
 use std::time::Duration;
 
@@ -7,51 +7,69 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::config::{PublicUrl, UrlScheme};
 
-/// The cookie's name. On TLS its prefix makes browsers refuse one that a tenant's host has set for its parent domain.
-pub const fn name(public_url: &PublicUrl) -> &'static str {
-    match public_url.scheme {
-        UrlScheme::Http => "gotrs_console",
-        UrlScheme::Https => "__Host-gotrs_console",
+/// What a browser keeps for the console.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cookie {
+    /// Who is signed in.
+    Session,
+    /// Which signup was made in this browser.
+    Signup,
+}
+
+impl Cookie {
+    /// On TLS the prefix makes browsers refuse one that a tenant's host has set for its parent domain.
+    const fn name(self, public_url: &PublicUrl) -> &'static str {
+        match (self, public_url.scheme) {
+            (Self::Session, UrlScheme::Http) => "gotrs_console",
+            (Self::Session, UrlScheme::Https) => "__Host-gotrs_console",
+            (Self::Signup, UrlScheme::Http) => "gotrs_signup",
+            (Self::Signup, UrlScheme::Https) => "__Host-gotrs_signup",
+        }
     }
-}
 
-/// The session cookie of a request.
-pub fn read(headers: &HeaderMap, public_url: &PublicUrl) -> Option<SecretString> {
-    let name = name(public_url);
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(key, _)| *key == name)
-        .map(|(_, value)| value.to_owned().into())
-}
+    /// Its value in a request.
+    pub fn read(self, headers: &HeaderMap, public_url: &PublicUrl) -> Option<SecretString> {
+        let name = self.name(public_url);
+        headers
+            .get_all(header::COOKIE)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='))
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| value.to_owned().into())
+    }
 
-/// The `Set-Cookie` that starts a session in a browser.
-pub fn set(public_url: &PublicUrl, value: &SecretString, lifetime: Duration) -> HeaderValue {
-    write(public_url, value.expose_secret(), lifetime)
-}
+    /// The `Set-Cookie` that has a browser keep it.
+    pub fn set(
+        self,
+        public_url: &PublicUrl,
+        value: &SecretString,
+        lifetime: Duration,
+    ) -> HeaderValue {
+        self.write(public_url, value.expose_secret(), lifetime)
+    }
 
-/// The `Set-Cookie` that ends it.
-pub fn clear(public_url: &PublicUrl) -> HeaderValue {
-    write(public_url, "", Duration::ZERO)
-}
+    /// The `Set-Cookie` that has a browser forget it.
+    pub fn clear(self, public_url: &PublicUrl) -> HeaderValue {
+        self.write(public_url, "", Duration::ZERO)
+    }
 
-fn write(public_url: &PublicUrl, value: &str, lifetime: Duration) -> HeaderValue {
-    let secure = match public_url.scheme {
-        UrlScheme::Http => "",
-        UrlScheme::Https => "; Secure",
-    };
-    let text = format!(
-        "{}={value}; Path=/; Max-Age={}; HttpOnly; SameSite=Lax{secure}",
-        name(public_url),
-        lifetime.as_secs(),
-    );
-    let mut header =
-        HeaderValue::try_from(text).expect("invariant: names and base64url are visible ASCII");
-    header.set_sensitive(true);
-    header
+    fn write(self, public_url: &PublicUrl, value: &str, lifetime: Duration) -> HeaderValue {
+        let secure = match public_url.scheme {
+            UrlScheme::Http => "",
+            UrlScheme::Https => "; Secure",
+        };
+        let text = format!(
+            "{}={value}; Path=/; Max-Age={}; HttpOnly; SameSite=Lax{secure}",
+            self.name(public_url),
+            lifetime.as_secs(),
+        );
+        let mut header =
+            HeaderValue::try_from(text).expect("invariant: names and base64url are visible ASCII");
+        header.set_sensitive(true);
+        header
+    }
 }
 
 #[cfg(test)]
@@ -67,11 +85,11 @@ mod tests {
         let value: SecretString = "abc".to_owned().into();
         let day = Duration::from_hours(24);
         assert_eq!(
-            set(&url("http://localhost:8080"), &value, day),
+            Cookie::Session.set(&url("http://localhost:8080"), &value, day),
             "gotrs_console=abc; Path=/; Max-Age=86400; HttpOnly; SameSite=Lax"
         );
         assert_eq!(
-            clear(&url("https://console.example.com")),
+            Cookie::Session.clear(&url("https://console.example.com")),
             "__Host-gotrs_console=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax; Secure"
         );
     }
@@ -87,8 +105,16 @@ mod tests {
             "cookie",
             HeaderValue::from_static("theme=dark; gotrs_console=yes"),
         );
-        let found = read(&headers, &url("http://localhost")).unwrap();
+        let found = Cookie::Session
+            .read(&headers, &url("http://localhost"))
+            .unwrap();
         assert_eq!(found.expose_secret(), "yes");
-        assert!(read(&headers, &url("https://localhost")).is_none());
+        let session = Cookie::Session;
+        assert!(session.read(&headers, &url("https://localhost")).is_none());
+        assert!(
+            Cookie::Signup
+                .read(&headers, &url("http://localhost"))
+                .is_none()
+        );
     }
 }

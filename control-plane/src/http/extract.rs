@@ -11,7 +11,7 @@ use http::request::Parts;
 use http::{HeaderMap, header};
 use service_kit::Problem;
 
-use super::cookie;
+use super::cookie::Cookie;
 use crate::app::AppState;
 use crate::config::Settings;
 use crate::db::tenant::Tenant;
@@ -115,7 +115,8 @@ async fn by_bearer(state: &AppState, token: &str) -> Result<Caller, Problem> {
 }
 
 async fn by_cookie(state: &AppState, parts: &Parts) -> Result<Caller, Problem> {
-    let cookie = cookie::read(&parts.headers, &state.settings.public_url)
+    let cookie = Cookie::Session
+        .read(&parts.headers, &state.settings.public_url)
         .ok_or_else(Problem::unauthorized)?;
     let live = session::authenticate_cookie(state, &cookie)
         .await?

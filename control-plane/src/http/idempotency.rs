@@ -13,7 +13,7 @@ use service_kit::{Chain, Problem};
 use sha2::{Digest as _, Sha256};
 use std::time::Duration;
 
-use super::cookie;
+use super::cookie::Cookie;
 use super::extract::{Caller, ClientAddress, bearer};
 use crate::app::AppState;
 use crate::db::idempotency::{self, KnownCall, StoredAnswer};
@@ -55,7 +55,9 @@ pub async fn replay(
         )
     })?;
     let scope = if bearer(&parts.headers).is_some()
-        || cookie::read(&parts.headers, &state.settings.public_url).is_some()
+        || Cookie::Session
+            .read(&parts.headers, &state.settings.public_url)
+            .is_some()
     {
         let caller = Caller::from_request_parts(&mut parts, &state).await?;
         format!("account {}", caller.account)

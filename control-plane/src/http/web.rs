@@ -42,7 +42,7 @@ pub fn router(state: &AppState) -> Router<AppState> {
         .route("/signup", get(signup::show).post(signup::submit))
         .route("/signup/check-mail", get(signup::check_mail))
         .route("/signup/resend", post(signup::resend))
-        .route("/signup/verify", get(signup::verify))
+        .route("/signup/verify", get(signup::verify).post(signup::confirm))
         .route("/sign-in", get(sign_in::show).post(sign_in::submit))
         .route("/sign-out", post(sign_in::sign_out))
         .route("/tenants", get(tenants::list))

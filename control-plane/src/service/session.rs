@@ -110,7 +110,7 @@ pub struct Tokens {
 pub struct ConsoleSession {
     /// The session.
     pub id: SessionId,
-    /// The value of the cookie; see [`crate::http::cookie::set`].
+    /// The value of the cookie; see [`crate::http::cookie::Cookie`].
     pub cookie: SecretString,
 }
 

@@ -10,7 +10,7 @@ use domain::id::{AccountId, RequestId, TenantId};
 use domain::name::{ParseNameError, TenantSlug};
 use domain::plan::Plan;
 use http::StatusCode;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use service_kit::problem::ProblemItem;
 use service_kit::{Chain, Problem};
@@ -75,6 +75,17 @@ pub struct Verified {
     pub is_first: bool,
 }
 
+/// A link as it is before somebody opens it.
+#[derive(Debug)]
+pub struct Link {
+    /// The account of its signup.
+    pub account: AccountId,
+    /// Which tenant waits for it.
+    pub tenant: Tenant,
+    /// Whether somebody has opened it.
+    pub is_used: bool,
+}
+
 /// Why a signup or a link was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum SignupError {
@@ -93,6 +104,9 @@ pub enum SignupError {
     /// Too late.
     #[error("the link has expired")]
     LinkExpired,
+    /// Whoever opens the link did not make its signup.
+    #[error("the password is not that of the signup")]
+    WrongPassword,
     /// Argon2.
     #[error("the password could not be hashed")]
     Hash(#[source] HashError),
@@ -119,6 +133,14 @@ impl From<SignupError> for Problem {
                 Self::new(StatusCode::GONE, "link_expired", "This link has expired")
                     .with_detail("Sign up again.")
             }
+            SignupError::WrongPassword => Self::new(
+                StatusCode::UNAUTHORIZED,
+                "wrong_credentials",
+                "This is not the password of this signup",
+            )
+            .with_detail(
+                "Type the one that was chosen when this helpdesk was signed up, or sign up again.",
+            ),
             error @ SignupError::Hash(_) => {
                 tracing::error!(error = %Chain(&error), "a signup failed");
                 Self::internal()
@@ -200,6 +222,64 @@ pub async fn sign_up(
 /// The token of a link.
 pub fn link_token(state: &AppState, verification: uuid::Uuid) -> SecretString {
     token::sign_id(&state.keys, Purpose::EmailVerification, "", verification)
+}
+
+/// Marks the browser of a signup, for its cookie.
+pub fn browser_token(state: &AppState, account: AccountId) -> SecretString {
+    token::sign_id(&state.keys, Purpose::SignupBrowser, "", account.as_uuid())
+}
+
+/// Whether this is the mark of the browser in which the account signed up.
+pub fn is_browser_of(state: &AppState, account: AccountId, text: &str) -> bool {
+    token::verify_id(&state.keys, Purpose::SignupBrowser, "", text) == Some(account.as_uuid())
+}
+
+/// Looks at a link without opening it.
+pub async fn look(state: &AppState, text: &str) -> Result<Link, SignupError> {
+    let id = token::verify_id(&state.keys, Purpose::EmailVerification, "", text)
+        .ok_or(SignupError::BadLink)?;
+    let mut db = state.pool.acquire().await.map_err(DbError::from)?;
+    let link = verification::find(&mut db, id)
+        .await?
+        .ok_or(SignupError::BadLink)?;
+    if link.used_at.is_none() && link.expires_at <= state.clock.now() {
+        return Err(SignupError::LinkExpired);
+    }
+    Ok(Link {
+        account: link.account,
+        tenant: stored(&mut db, link.tenant).await?,
+        is_used: link.used_at.is_some(),
+    })
+}
+
+/// Opens a link for somebody who knows the password of its signup: the mailbox is theirs, and so was the signup.
+pub async fn verify_with_password(
+    state: &AppState,
+    client: IpAddr,
+    text: &str,
+    password: SecretString,
+) -> Result<Verified, SignupError> {
+    let link = look(state, text).await?;
+    if password.expose_secret().len() > password::MAX_LEN {
+        return Err(SignupError::WrongPassword);
+    }
+    let mut db = state.pool.acquire().await.map_err(DbError::from)?;
+    let account = db::account::find(&mut db, link.account)
+        .await?
+        .ok_or(SignupError::BadLink)?;
+    // Hashing takes long and needs no connection.
+    drop(db);
+    state
+        .limits
+        .check_sign_in(client, &account.email.to_lowercase())
+        .map_err(SignupError::TooMany)?;
+    if !password::verify(&state.tasks, password, Some(account.password_hash))
+        .await
+        .map_err(SignupError::Hash)?
+    {
+        return Err(SignupError::WrongPassword);
+    }
+    verify(state, text).await
 }
 
 /// Opens a link: the address is proven and the tenant is being made. Opening it again tells how far it is.

@@ -47,7 +47,8 @@ pub(crate) struct Platform {
     tasks: Tasks,
     database: TestDatabase,
     s3: TestS3,
-    mail: TempDir,
+    _mail: TempDir,
+    transport: MailTransport,
 }
 
 /// An answer.
@@ -109,8 +110,25 @@ impl Platform {
             provisioner.clone(),
             Outside::of(&provisioner),
             rates,
+            None,
         )
         .await
+    }
+
+    /// With a mail server instead of a local mailbox; nobody listens there.
+    pub(crate) async fn start_with_mail_server() -> Self {
+        let many = NonZeroU32::new(10_000).unwrap();
+        let rates = Rates {
+            signups_per_hour: many,
+            // By one person at least.
+            sign_ins_per_minute: NonZeroU32::new(3).unwrap(),
+            calls_per_second: many,
+            exports_per_hour: many,
+        };
+        let provisioner = FakeProvisioner::eager();
+        let outside = Outside::of(&provisioner);
+        let server = MailTransport::Smtp("smtp://127.0.0.1:9".into());
+        Self::start_in(Tasks::new(), provisioner, outside, rates, Some(server)).await
     }
 
     /// On another platform than the fake one.
@@ -122,7 +140,7 @@ impl Platform {
             calls_per_second: many,
             exports_per_hour: many,
         };
-        Self::start_in(tasks, FakeProvisioner::eager(), outside, rates).await
+        Self::start_in(tasks, FakeProvisioner::eager(), outside, rates, None).await
     }
 
     async fn start_in(
@@ -130,13 +148,16 @@ impl Platform {
         provisioner: FakeProvisioner,
         outside: Outside,
         rates: Rates,
+        mail_server: Option<MailTransport>,
     ) -> Self {
         service_kit::telemetry::install_tls_provider();
         let database = TestDatabase::create().await.unwrap();
         let s3 = TestS3::start().await.unwrap();
         let mail = tempfile::tempdir().unwrap();
         let clock = MockClock::default();
-        let app = build(&database, &s3, &mail, &clock, outside, &tasks, rates).await;
+        let transport =
+            mail_server.unwrap_or_else(|| MailTransport::LocalMailbox(mail.path().to_owned()));
+        let app = build(&database, &s3, &transport, &clock, outside, &tasks, rates).await;
         app.state().blobs.ensure_bucket().await.unwrap();
         Self {
             router: app.http_router(),
@@ -147,7 +168,8 @@ impl Platform {
             tasks,
             database,
             s3,
-            mail,
+            _mail: mail,
+            transport,
         }
     }
 
@@ -164,7 +186,7 @@ impl Platform {
         self.app = build(
             &self.database,
             &self.s3,
-            &self.mail,
+            &self.transport,
             &self.clock,
             Outside::of(&self.provisioner),
             &self.tasks,
@@ -381,7 +403,7 @@ fn keys() -> Keys {
 async fn build(
     database: &TestDatabase,
     s3: &TestS3,
-    mail: &TempDir,
+    mail: &MailTransport,
     clock: &MockClock,
     outside: Outside,
     tasks: &Tasks,
@@ -411,7 +433,7 @@ async fn build(
     .unwrap()
 }
 
-fn settings(mail: &TempDir, rates: Rates) -> Settings {
+fn settings(mail: &MailTransport, rates: Rates) -> Settings {
     Settings {
         public_url: PublicUrl {
             scheme: UrlScheme::Http,
@@ -426,7 +448,7 @@ fn settings(mail: &TempDir, rates: Rates) -> Settings {
         cell: "test".to_owned(),
         mail: MailSettings {
             from: "GOTRS Cloud <no-reply@localhost.localdomain>".to_owned(),
-            transport: MailTransport::LocalMailbox(mail.path().to_owned()),
+            transport: mail.clone(),
         },
         deletion_grace: Duration::from_hours(336),
         trusted_proxies: TrustedProxies::default().and_loopback(),

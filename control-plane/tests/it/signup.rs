@@ -1,11 +1,14 @@
 //! From the form to a verified account.
 
+use axum::body::Body;
 use chrono::TimeDelta;
-use http::Method;
+use control_plane::service::signup;
+use http::{Method, Request};
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use crate::fake::FakeProvisioner;
-use crate::platform::{PASSWORD, Platform, form, token_of};
+use crate::platform::{Answer, PASSWORD, Platform, form, token_of};
 
 #[tokio::test]
 async fn a_signup_waits_for_its_link_and_then_is_provisioned() {
@@ -416,5 +419,117 @@ async fn a_repeated_call_is_answered_as_the_first_time() {
         send("k1", form("other", "ann@acme.example")).await.status,
         201
     );
+    platform.end().await;
+}
+
+/// A form of a browser, or a page where there is none; with the cookie that it has.
+async fn browse(
+    platform: &Platform,
+    cookie: Option<&str>,
+    path: &str,
+    form: Option<&str>,
+) -> Answer {
+    let mut request = match form {
+        None => Request::get(path),
+        Some(_) => Request::post(path)
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("sec-fetch-site", "same-origin"),
+    };
+    if let Some(cookie) = cookie {
+        request = request.header("cookie", cookie);
+    }
+    let body = Body::from(form.unwrap_or_default().to_owned());
+    platform.send(request.body(body).unwrap()).await
+}
+
+/// Signs up by the form; the browser's cookie and the link of the mail.
+async fn sign_up_in_browser(platform: &Platform, slug: &str, password: &str) -> (String, String) {
+    let form = format!(
+        "organization=Acme&slug={slug}&email=ann%40acme.example&password={password}&plan=team"
+    );
+    let sent = browse(platform, None, "/signup", Some(&form)).await;
+    assert_eq!(sent.status, 303, "{:?}", sent.headers);
+    let cookie = sent.headers["set-cookie"].to_str().unwrap();
+    assert!(cookie.contains("HttpOnly; SameSite=Lax"), "{cookie}");
+    let cookie = cookie.split(';').next().unwrap().to_owned();
+    let (id,): (uuid::Uuid,) = sqlx::query_as(
+        "SELECT v.id FROM email_verification v JOIN tenant t ON t.id = v.tenant_id WHERE t.slug = $1",
+    )
+    .bind(slug)
+    .fetch_one(&platform.state().pool)
+    .await
+    .unwrap();
+    let token = signup::link_token(platform.state(), id);
+    (
+        cookie,
+        format!("/signup/verify?token={}", token.expose_secret()),
+    )
+}
+
+#[tokio::test]
+async fn a_link_opens_at_once_only_in_the_browser_of_its_signup() {
+    let platform = Platform::start_with_mail_server().await;
+    let (_, others) = sign_up_in_browser(&platform, "theirs", "correct-horse-9-theirs").await;
+    let (cookie, own) = sign_up_in_browser(&platform, "acme", "correct-horse-9-mine").await;
+
+    // What follows links by itself, and a person whose address somebody else has typed, open nothing with them.
+    for cookie in [None, Some(cookie.as_str()), Some("gotrs_signup=made-up")] {
+        let page = browse(&platform, cookie, &others, None).await;
+        assert_eq!(page.status, 200);
+        assert!(page.headers.get("set-cookie").is_none());
+    }
+    let head = Request::head(&others).body(Body::empty()).unwrap();
+    assert_eq!(platform.send(head).await.status, 200);
+    let refused = platform
+        .sign_in("ann@acme.example", "correct-horse-9-theirs")
+        .await;
+    assert_eq!(refused.code(), "email_not_verified");
+
+    let opened = browse(&platform, Some(&cookie), &own, None).await;
+    assert_eq!(opened.status, 303);
+    assert_eq!(opened.headers["location"], "/tenants/acme/progress");
+    assert!(
+        opened.headers["set-cookie"]
+            .to_str()
+            .unwrap()
+            .starts_with("gotrs_console=")
+    );
+    // The other one is nobody's still; its password opens nothing.
+    let refused = platform
+        .sign_in("ann@acme.example", "correct-horse-9-theirs")
+        .await;
+    assert_eq!(refused.code(), "wrong_credentials");
+    let signed_in = platform
+        .sign_in("ann@acme.example", "correct-horse-9-mine")
+        .await;
+    assert_eq!(signed_in.status, 201);
+    platform.end().await;
+}
+
+#[tokio::test]
+async fn in_another_browser_a_link_asks_for_the_password_of_its_signup() {
+    let platform = Platform::start_with_mail_server().await;
+    let (_, link) = sign_up_in_browser(&platform, "acme", "correct-horse-9-mine").await;
+    let token = link.split_once('=').unwrap().1;
+    let confirm = async |password: &str| {
+        let form = format!("token={token}&password={password}");
+        browse(&platform, None, "/signup/verify", Some(&form)).await
+    };
+    assert_eq!(confirm("correct-horse-9-wrong").await.status, 401);
+    let opened = confirm("correct-horse-9-mine").await;
+    assert_eq!(opened.status, 303);
+    assert_eq!(opened.headers["location"], "/tenants/acme/progress");
+    assert!(opened.headers.get("set-cookie").is_some());
+    let again = confirm("correct-horse-9-mine").await;
+    assert_eq!(again.status, 303);
+    assert!(
+        again.headers.get("set-cookie").is_none(),
+        "a link signs in once"
+    );
+    // Nobody tries passwords by it for long.
+    assert_eq!(confirm("correct-horse-9-wrong").await.status, 429);
+    let wrong = "token=made-up&password=x";
+    let unknown = browse(&platform, None, "/signup/verify", Some(wrong)).await;
+    assert_eq!(unknown.status, 404);
     platform.end().await;
 }

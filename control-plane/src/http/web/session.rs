@@ -6,7 +6,7 @@ use http::header;
 use service_kit::Problem;
 
 use crate::app::AppState;
-use crate::http::cookie;
+use crate::http::cookie::Cookie;
 use crate::service::session::{self, SESSION_LIFETIME};
 
 /// Signs a person in and sends them to `place`.
@@ -16,7 +16,7 @@ pub(super) async fn start(
     place: &str,
 ) -> Result<Response, Problem> {
     let session = session::start_console(state, account).await?;
-    let cookie = cookie::set(
+    let cookie = Cookie::Session.set(
         &state.settings.public_url,
         &session.cookie,
         SESSION_LIFETIME,
@@ -26,7 +26,7 @@ pub(super) async fn start(
 
 /// Forgets the session in the browser and sends the person to `place`.
 pub(super) fn forget(state: &AppState, place: &str) -> Response {
-    let cookie = cookie::clear(&state.settings.public_url);
+    let cookie = Cookie::Session.clear(&state.settings.public_url);
     ([(header::SET_COOKIE, cookie)], Redirect::to(place)).into_response()
 }
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use domain::plan::Plan;
-use secrecy::SecretString;
+use http::{HeaderMap, header};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use service_kit::Problem;
 use service_kit::extract::{Form, Query};
@@ -14,8 +15,9 @@ use service_kit::pages::{Page, RequestContext, percent_encode};
 use super::form::field_errors;
 use super::session;
 use crate::app::AppState;
+use crate::http::cookie::Cookie;
 use crate::http::extract::ClientAddress;
-use crate::service::signup::{self, SignupError, SignupInput};
+use crate::service::signup::{self, Link, SignupError, SignupInput, Verified};
 
 /// The form as it was filled in.
 #[derive(Debug, Default, Deserialize)]
@@ -128,9 +130,14 @@ pub(super) async fn submit(
         plan: form.plan.clone(),
     };
     match signup::sign_up(&state, client, &input).await {
-        Ok(_) => {
+        Ok(signed_up) => {
+            let cookie = Cookie::Signup.set(
+                &state.settings.public_url,
+                &signup::browser_token(&state, signed_up.account),
+                signup::LINK_LIFETIME.to_std().unwrap_or_default(),
+            );
             let place = place("/signup/check-mail", &[("email", &input.email)]);
-            Redirect::to(&place).into_response()
+            ([(header::SET_COOKIE, cookie)], Redirect::to(&place)).into_response()
         }
         Err(error) => refill(&state, &request, form, error.into()),
     }
@@ -227,30 +234,122 @@ impl Page for BadLinkPage {
     const TEMPLATE: &'static str = "pages/bad_link.html";
 }
 
-/// `GET /signup/verify`: the link of the mail. Opened for the first time it signs its owner in, because only they can have
-/// it; afterwards it only leads to the tenant.
+#[derive(Debug, Serialize)]
+pub(super) struct ConfirmSignupPage {
+    pub(super) token: String,
+    pub(super) organization: String,
+    /// Where the helpdesk will be.
+    pub(super) url: String,
+    /// What was wrong with the attempt before.
+    pub(super) problem: Option<String>,
+}
+
+impl Page for ConfirmSignupPage {
+    const TEMPLATE: &'static str = "pages/confirm_signup.html";
+}
+
+impl ConfirmSignupPage {
+    fn new(state: &AppState, link: &Link, token: String) -> Self {
+        Self {
+            token,
+            organization: link.tenant.organization.clone(),
+            url: state.settings.tenant_urls.url(&link.tenant.slug),
+            problem: None,
+        }
+    }
+}
+
+/// `GET /signup/verify`: the link of the mail. In the browser of the signup it opens at once. Anybody else has to know the password
+/// that was chosen: links are also followed by the filters of mail servers, and by people whose address somebody else has typed, who
+/// would give it to an account that is not theirs. Where mail stays on this machine there is nobody to mistake.
 pub(super) async fn verify(
     State(state): State<AppState>,
     Query(query): Query<VerifyQuery>,
+    headers: HeaderMap,
     request: RequestContext,
 ) -> Result<Response, Problem> {
-    match signup::verify(&state, &query.token).await {
-        Ok(verified) => {
-            let place = format!("/tenants/{}/progress", verified.tenant.slug);
-            if verified.is_first {
-                session::start(&state, verified.account, &place).await
-            } else {
-                Ok(Redirect::to(&place).into_response())
-            }
-        }
-        Err(error @ (SignupError::BadLink | SignupError::LinkExpired)) => {
-            let problem = Problem::from(error);
-            let page = BadLinkPage {
-                title: problem.title.into_owned(),
-                detail: problem.detail.unwrap_or_default(),
-            };
-            Ok((problem.status, state.pages.render(&page, &request)).into_response())
-        }
-        Err(error) => Err(error.into()),
+    let link = match signup::look(&state, &query.token).await {
+        Ok(link) => link,
+        Err(error) => return refuse_link(&state, &request, error),
+    };
+    let is_own_browser = Cookie::Signup
+        .read(&headers, &state.settings.public_url)
+        .is_some_and(|mark| signup::is_browser_of(&state, link.account, mark.expose_secret()));
+    if link.is_used || is_own_browser || state.mailer.local_mailbox().is_some() {
+        let opened = signup::verify(&state, &query.token).await;
+        return lead(&state, &request, opened).await;
     }
+    let page = ConfirmSignupPage::new(&state, &link, query.token);
+    Ok(state.pages.render(&page, &request))
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ConfirmForm {
+    #[serde(default)]
+    token: String,
+    #[serde(default)]
+    password: SecretString,
+}
+
+/// `POST /signup/verify`
+pub(super) async fn confirm(
+    State(state): State<AppState>,
+    ClientAddress(client): ClientAddress,
+    request: RequestContext,
+    Form(form): Form<ConfirmForm>,
+) -> Result<Response, Problem> {
+    let opened = signup::verify_with_password(&state, client, &form.token, form.password).await;
+    let error = match opened {
+        Err(error @ (SignupError::WrongPassword | SignupError::TooMany(_))) => error,
+        opened => return lead(&state, &request, opened).await,
+    };
+    let link = match signup::look(&state, &form.token).await {
+        Ok(link) => link,
+        Err(error) => return refuse_link(&state, &request, error),
+    };
+    let problem = Problem::from(error);
+    let page = ConfirmSignupPage {
+        problem: Some(match &problem.detail {
+            Some(detail) => format!("{}. {detail}", problem.title),
+            None => format!("{}.", problem.title),
+        }),
+        ..ConfirmSignupPage::new(&state, &link, form.token)
+    };
+    Ok((problem.status, state.pages.render(&page, &request)).into_response())
+}
+
+/// To the tenant that is being made. Opened for the first time a link signs its owner in, because only they can have it;
+/// afterwards it only leads there.
+async fn lead(
+    state: &AppState,
+    request: &RequestContext,
+    opened: Result<Verified, SignupError>,
+) -> Result<Response, Problem> {
+    let verified = match opened {
+        Ok(verified) => verified,
+        Err(error) => return refuse_link(state, request, error),
+    };
+    let place = format!("/tenants/{}/progress", verified.tenant.slug);
+    if verified.is_first {
+        session::start(state, verified.account, &place).await
+    } else {
+        Ok(Redirect::to(&place).into_response())
+    }
+}
+
+fn refuse_link(
+    state: &AppState,
+    request: &RequestContext,
+    error: SignupError,
+) -> Result<Response, Problem> {
+    let is_about_the_link = matches!(error, SignupError::BadLink | SignupError::LinkExpired);
+    let problem = Problem::from(error);
+    if !is_about_the_link {
+        return Err(problem);
+    }
+    let page = BadLinkPage {
+        title: problem.title.into_owned(),
+        detail: problem.detail.unwrap_or_default(),
+    };
+    Ok((problem.status, state.pages.render(&page, request)).into_response())
 }

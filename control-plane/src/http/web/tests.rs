@@ -19,7 +19,7 @@ use super::exports::{ExportRow, ExportsCard, ExportsPage};
 use super::mailbox::{MailPage, MailboxPage};
 use super::modules::{Finding, Head, ModulePage, ModulesPage, UploadPage};
 use super::sign_in::SignInPage;
-use super::signup::{BadLinkPage, CheckMailPage, SignupPage};
+use super::signup::{BadLinkPage, CheckMailPage, ConfirmSignupPage, SignupPage};
 use super::tenants::{ProgressPage, SettingsPage, TenantPage, TenantsPage};
 use super::*;
 use crate::db::export::{ExportKind, ExportState};
@@ -520,6 +520,12 @@ fn pages_of_visitors_render() {
             email: "ada@example.com".to_owned(),
             local_mailbox: is_wrong,
             sent_again: is_wrong,
+        });
+        check(&ConfirmSignupPage {
+            token: "abc".to_owned(),
+            organization: "Acme <b>without</b>".to_owned(),
+            url: format!("https://{LONG_WORD}.example"),
+            problem: wrong(),
         });
         check(&SignInPage {
             email: "ada@example.com".to_owned(),

@@ -7,7 +7,7 @@ use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse, Response};
 use domain::id::TenantId;
 use domain::sleep::SleepNotice;
-use domain::watch::Acknowledgement;
+use domain::watch::{Acknowledgement, NO_SUCH_TENANT};
 use http::request::Parts;
 use http::{StatusCode, header};
 use serde::Deserialize;
@@ -49,13 +49,20 @@ impl FromRequestParts<AppState> for RuntimeCaller {
                 Problem::unavailable("Whose token this is cannot be found out now.")
             })?
             .ok_or_else(refuse)?;
+        state.limits.check_runtime(id)?;
         let mut db = state.pool.acquire().await.map_err(DbError::from)?;
         // Tokens never expire, so the token of a tenant that is gone opens nothing.
         match tenant::find(&mut db, id).await? {
             Some(tenant) if tenant.intent != Intent::Absent && !tenant.is_retained() => {
                 Ok(Self { tenant: id })
             }
-            Some(_) | None => Err(refuse()),
+            // Said as what it is: a runtime whose tenant nobody here knows has no modules to wait for, one with a bad token may have.
+            Some(_) | None => Err(Problem::new(
+                StatusCode::NOT_FOUND,
+                NO_SUCH_TENANT,
+                "The control plane has no such tenant",
+            )
+            .with_detail("It was not adopted (yet), or it is gone here.")),
         }
     }
 }
@@ -111,6 +118,7 @@ pub async fn sleep(
     caller: RuntimeCaller,
     Json(notice): Json<SleepNotice>,
 ) -> Result<StatusCode, Problem> {
+    state.limits.check_sleep_notice(caller.tenant)?;
     let telling = state
         .provisioner
         .set_next_due(caller.tenant, notice.next_due_at);

@@ -1,6 +1,6 @@
 # Two commands do everything: `make up` and `make test`. The logic is in scripts/ and `cargo xtask`.
 .DEFAULT_GOAL := help
-.PHONY: help up demo build test test-kubernetes lint bench bench-kubernetes fuzz clean prepare
+.PHONY: help up demo build test test-kubernetes lint bench bench-kubernetes image-sizes fuzz clean prepare
 
 # Where rustup puts cargo, for those whose shell does not look there.
 export PATH := $(PATH):$(or $(CARGO_HOME),$(HOME)/.cargo)/bin
@@ -40,12 +40,16 @@ bench: prepare ## Measures, and writes docs/performance.md
 	@cargo run --release --locked -p e2e --bin bench
 	@cargo xtask bench-sandbox
 
-bench-kubernetes: prepare ## Measures the operator with 1 000 tenants, and writes its part of docs/performance.md (some 10 minutes)
+bench-kubernetes: prepare ## Measures the operator with 1 000 tenants, and writes its part of docs/performance.md (some 10 minutes); looks at the sizes of images first
 	@scripts/bootstrap test
 	@e2e/kubernetes/build
-	@cargo build --release --locked -p operator
+	@$(MAKE) --no-print-directory image-sizes
 	@cargo xtask with-postgres -- cargo run --release --locked -p e2e --bin bench_kubernetes
 	@cargo bench --locked -p control-plane --bench routes
+
+image-sizes: prepare ## Builds the release programs of the chart's images, and fails where an image has 40 MB or more
+	@cargo build --release --locked -p operator -p control-plane -p tenant-runtime -p gotrs
+	@e2e/kubernetes/image-sizes
 
 fuzz: ## Fuzzes parser, protocol, SQL gate and sanitiser (FUZZ_SECONDS=600 each)
 	@scripts/bootstrap test

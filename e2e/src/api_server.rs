@@ -54,23 +54,9 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Looks for what `e2e/kubernetes/build` has made and Debian's etcd. `None`, with one line on the output, where there is none;
-    /// an error instead if the environment has `GOTRS_REQUIRE_CLUSTER=1`.
-    pub fn find(test: &str) -> anyhow::Result<Option<Self>> {
-        match Self::look() {
-            Ok(found) => Ok(Some(found)),
-            Err(missing) => {
-                ensure!(
-                    variable("GOTRS_REQUIRE_CLUSTER").as_deref() != Some("1"),
-                    "{missing:#}"
-                );
-                say(&format!("\nskipped {test}: {missing:#}"));
-                Ok(None)
-            }
-        }
-    }
-
-    fn look() -> anyhow::Result<Self> {
+    /// What `e2e/kubernetes/build` has made, and Debian's etcd. An error where something is missing: a test that did not run did not
+    /// pass. Who runs many looks beforehand and leaves these out (`scripts/test` does, and says so).
+    pub fn find() -> anyhow::Result<Self> {
         let pinned =
             Path::new(env!("CARGO_MANIFEST_DIR")).join("kubernetes/components/kubernetes/go.mod");
         let version = std::fs::read_to_string(&pinned)
@@ -120,14 +106,6 @@ impl Programs {
 )]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
-}
-
-#[expect(
-    clippy::print_stdout,
-    reason = "what a test has skipped is told to people"
-)]
-fn say(line: &str) {
-    println!("{line}");
 }
 
 /// Running servers; ended when dropped, and by the kernel should this process be killed.
@@ -508,19 +486,32 @@ impl ApiServer {
         }
     }
 
-    /// Requests of the operator so far, by verb; watches count when they end.
-    pub fn requests_of_the_operator(&self) -> anyhow::Result<Requests> {
-        let text =
+    /// What the operator asked for so far, in the order of the answers; a watch is among it once it has ended.
+    pub fn calls_of_the_operator(&self) -> anyhow::Result<Vec<Call>> {
+        let log =
             std::fs::read_to_string(self.path("audit.log")).context("reading the audit log")?;
-        let mut requests = Requests::default();
-        for line in text.lines() {
+        let calls = log.lines().filter_map(|line| {
             // The last line may be half written.
-            let Ok(entry) = serde_json::from_str::<Value>(line) else {
-                continue;
-            };
-            let is_lease = entry["objectRef"]["resource"] == "leases";
-            let counter = match entry["verb"].as_str().unwrap_or_default() {
-                _ if is_lease => &mut requests.lease,
+            let entry: Value = serde_json::from_str(line).ok()?;
+            let (object, of) = (&entry["objectRef"], |value: &Value| text(value).to_owned());
+            Some(Call {
+                verb: of(&entry["verb"]),
+                resource: of(&object["resource"]),
+                namespace: of(&object["namespace"]),
+                name: of(&object["name"]),
+                received: of(&entry["requestReceivedTimestamp"]),
+                answered: of(&entry["stageTimestamp"]),
+            })
+        });
+        Ok(calls.collect())
+    }
+
+    /// How many these are, by verb.
+    pub fn requests_of_the_operator(&self) -> anyhow::Result<Requests> {
+        let mut requests = Requests::default();
+        for call in self.calls_of_the_operator()? {
+            let counter = match call.verb.as_str() {
+                _ if call.resource == "leases" => &mut requests.lease,
                 "get" | "list" | "watch" => &mut requests.reads,
                 _ => &mut requests.writes,
             };
@@ -536,6 +527,23 @@ impl ApiServer {
         }
         Ok(())
     }
+}
+
+/// One call of the operator, as the API server wrote it down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// Such as `patch`.
+    pub verb: String,
+    /// Of which kind, such as `deployments`.
+    pub resource: String,
+    /// Where; empty for what is in none.
+    pub namespace: String,
+    /// Which; empty for a collection.
+    pub name: String,
+    /// When it came and when it was answered: texts that sort as times do.
+    pub received: String,
+    /// See `received`.
+    pub answered: String,
 }
 
 /// What the operator asked of the API server.

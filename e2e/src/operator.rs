@@ -103,6 +103,28 @@ impl Operator {
         })
     }
 
+    /// Waits until it could lead: it stands by where another one does.
+    pub async fn wait_until_ready(&mut self) -> anyhow::Result<()> {
+        let url = format!("http://127.0.0.1:{}/readyz", self.internal);
+        let client = Client::builder().no_proxy().build()?;
+        let started = Instant::now();
+        loop {
+            if let Some(status) = self.process.try_wait()? {
+                bail!("the operator ended with {status}; its log:\n{}", self.log());
+            }
+            let answer = client.get(&url).timeout(PATIENCE).send().await;
+            if answer.is_ok_and(|answer| answer.status().is_success()) {
+                return Ok(());
+            }
+            ensure!(
+                started.elapsed() < PATIENCE,
+                "the operator is not ready; its log:\n{}",
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
     /// Waits until it leads and works.
     pub async fn wait_until_leading(&mut self) -> anyhow::Result<()> {
         let started = Instant::now();
@@ -175,6 +197,16 @@ impl Operator {
     fn pid(&self) -> anyhow::Result<i32> {
         let id = self.process.id().context("the operator has ended")?;
         Ok(i32::try_from(id)?)
+    }
+
+    /// Stops it where it is, as a machine does that is paused, until [`Self::thaw`].
+    pub fn freeze(&self) -> anyhow::Result<()> {
+        send(self.pid()?, Signal::STOP)
+    }
+
+    /// Lets it go on; it does not know for how long it slept.
+    pub fn thaw(&self) -> anyhow::Result<()> {
+        send(self.pid()?, Signal::CONT)
     }
 
     /// Waits for its end; an error where it does not come in time.

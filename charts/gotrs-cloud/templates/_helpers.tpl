@@ -109,6 +109,9 @@ topologySpreadConstraints:
 {{- $missing = append $missing "network.postgres: where the tenants' PostgreSQL is, such as [{to: {range: 10.1.0.5/32}, port: 5432}]" -}}
 {{- end -}}
 {{- end -}}
+{{- if and .Values.telemetry.otlpEndpoint (not .Values.network.telemetry) -}}
+{{- $missing = append $missing "network.telemetry: where the collector of telemetry.otlpEndpoint is, such as [{to: {pods: {namespace: monitoring, labels: {app: collector}}}, port: 4317}]; nothing reaches it otherwise" -}}
+{{- end -}}
 {{- if .Values.controlPlane.enabled -}}
 {{- if not .Values.s3Server.enabled -}}
 {{- if not .Values.s3.existingSecret -}}
@@ -267,6 +270,14 @@ secret: {{ .Values.s3.secretAccessKeyKey }}
   value: /etc/gotrs/s3/secret-access-key
 {{- end -}}
 
+{{/* Where the traces of a program of ours go, as environment of its container; empty where they go nowhere. */}}
+{{- define "gotrs.telemetryEnv" -}}
+{{- with .Values.telemetry.otlpEndpoint -}}
+- name: GOTRS_OTLP_ENDPOINT
+  value: {{ . | quote }}
+{{- end -}}
+{{- end -}}
+
 {{/* The object store's address; empty for AWS. */}}
 {{- define "gotrs.s3Endpoint" -}}
 {{- if .Values.s3Server.enabled -}}
@@ -408,7 +419,7 @@ key: {{ eq .database "tenants" | ternary "tenants-url" "control-plane-url" }}
 {{- with .Values.publicPort -}}
 {{- $_ := set $config "publicPort" (int .) -}}
 {{- end -}}
-{{- with .Values.tenants.otlpEndpoint -}}
+{{- with .Values.telemetry.otlpEndpoint -}}
 {{- $_ := set $config "otlpEndpoint" . -}}
 {{- end -}}
 {{- toPrettyJson $config -}}

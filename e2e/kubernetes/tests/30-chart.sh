@@ -36,6 +36,7 @@ refused 'baseDomain' wrong --set baseDomain=Example.com:80
 refused 'replicas' wrong --set operator.replicas=0
 refused 'operatr' wrong --set operatr.replicas=2
 refused 'pullPolicy' wrong --set image.pullPolicy=Sometimes
+refused 'network.telemetry' wrong --set telemetry.otlpEndpoint=http://collector.monitoring.svc:4317
 refused 'clusterRanges' wrong --set 'network.clusterRanges={10.0.0.0}'
 refused 'trustedProxies' wrong --set 'router.trustedProxies={load-balancer}'
 refused 'below the base domain' wrong --set controlPlane.publicUrl=https://console.example.test
@@ -51,13 +52,27 @@ refused 'leave that list empty' wrong --set 'httpRoute.enabled=true,httpRoute.pa
 # Who switches the parts off that need them is not asked for what they need.
 wrong --set controlPlane.enabled=false,router.enabled=false,s3Server.enabled=false,mail.mailbox=false >/dev/null
 
+same() { [ "$1" = "$2" ] || fail "$3: $1 instead of $2"; }
+
+# One value for the traces of all: each part is told where they go, the operator tells the runtimes, and the walls let them through.
+traces=$(helm template platform "$chart" --namespace chart --values "$chart/ci/production-values.yaml" |
+  kubectl create --dry-run=client --filename - --output json | jq --slurp --compact-output .)
+for part in operator control-plane router; do
+  name=platform-gotrs-cloud-$part
+  same "$(jq --compact-output "[.[] | select(.kind == \"Deployment\" and .metadata.name == \"$name\") | .spec.template.spec.containers[].env[] |
+    select(.name == \"GOTRS_OTLP_ENDPOINT\").value]" <<<"$traces")" '["http://collector.monitoring.svc:4317"]' "where $part is told to send its traces"
+  same "$(jq --compact-output "[.[] | select(.kind == \"NetworkPolicy\" and .metadata.name == \"$name\") | .spec.egress[] |
+    select(.ports[0].port == 4317).to[0].podSelector.matchLabels.app]" <<<"$traces")" '["collector"]' "the way of traces out of $part"
+done
+same "$(jq --raw-output '.[] | select(.kind == "ConfigMap").data["cluster.json"] // empty | fromjson.otlpEndpoint' <<<"$traces")" \
+  http://collector.monitoring.svc:4317 'where the operator tells the runtimes to send their traces'
+
 # The way in: nothing of it unless it is asked for, and then all hosts to the router's Service and nowhere else.
 entries() { # VALUES FILE, JQ FILTER over all Ingresses and HTTPRoutes
   helm template platform "$chart" --namespace chart --values "$chart/ci/$1-values.yaml" |
     kubectl create --dry-run=client --filename - --output json |
     jq --slurp --compact-output "[.[] | select(.kind == \"Ingress\" or .kind == \"HTTPRoute\")] | $2"
 }
-same() { [ "$1" = "$2" ] || fail "$3: $1 instead of $2"; }
 same "$(entries production length)" 0 'objects of a way in that nobody asked for'
 same "$(entries ingress '[.[].spec.rules[].host]')" \
   '["console.example.com","*.helpdesk.example.com","help.acme.example","support.umbrella.example",null]' 'hosts of the Ingresses'

@@ -6,6 +6,7 @@ mod exports;
 mod greedy;
 mod kills;
 mod operator_kills;
+mod operator_leaders;
 mod phases;
 mod story;
 mod traces;

@@ -2,18 +2,24 @@
 //! where an undisturbed one does.
 //!
 //! It is ended by its own hidden switch `--abort-after-calls`, since nobody outside can count. Each operator has a Lease of its
-//! own, so that nobody waits for the end of that of a dead one; what the Lease is for is tested on the cluster. Pods are faked.
+//! own, so that nobody waits for the end of that of a dead one; what the Lease is for is tested by `operator_leaders`. Pods are faked. A
+//! router runs all the time, and its table is looked at too.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::{Context as _, ensure};
 use base64::prelude::{BASE64_STANDARD, Engine as _};
 use e2e::api_server::{ApiServer, Programs};
 use e2e::operator::Operator;
-use e2e::platform::PATIENCE;
+use e2e::platform::{PATIENCE, free_address};
+use e2e::service::Service;
+use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use test_kit::postgres::{TestDatabase, texts};
 
+/// Where the tenants' addresses are; the operator of these tests is told the same.
+const BASE_DOMAIN: &str = "example.test";
 /// More calls than any of these lives has: a bound for the loops.
 const MOST_CALLS: u32 = 80;
 /// Fewer would mean that the switch does not count.
@@ -21,30 +27,113 @@ const FEWEST_CALLS: u32 = 20;
 
 #[tokio::test]
 async fn the_operator_may_be_killed_after_every_call() -> anyhow::Result<()> {
-    let Some(programs) = Programs::find("the_operator_may_be_killed_after_every_call")? else {
-        return Ok(());
-    };
+    let programs = Programs::find()?;
     let api = ApiServer::start(&programs).await?;
     let database = TestDatabase::create().await?;
     let folder = tempfile::tempdir()?;
+    let router = Router::start(&api, folder.path()).await?;
     let world = World {
         api: &api,
         url: database.url(),
         folder: folder.path(),
+        router: &router,
     };
     tokio::select! {
         ended = api.fake_pods(|_| ()) => ended?,
         ended = api.fake_ends_of_namespaces() => ended?,
         done = world.lives() => done?,
     }
+    router.process.stop().await?;
     api.stop().await?;
     database.drop_database().await
+}
+
+/// The router, which makes its table of the same Tenants.
+struct Router {
+    process: Service,
+    address: SocketAddr,
+    internal: SocketAddr,
+}
+
+impl Router {
+    async fn start(api: &ApiServer, folder: &Path) -> anyhow::Result<Self> {
+        let (address, internal) = (free_address()?, free_address()?);
+        let environment = [
+            (
+                "KUBECONFIG",
+                api.operator_kubeconfig().display().to_string(),
+            ),
+            ("GOTRS_LISTEN", address.to_string()),
+            ("GOTRS_INTERNAL_LISTEN", internal.to_string()),
+            ("GOTRS_BASE_DOMAIN", BASE_DOMAIN.to_owned()),
+            // Nobody asks for it here.
+            ("GOTRS_CONSOLE", free_address()?.to_string()),
+        ];
+        let mut process =
+            Service::start("control-plane", &["router"], &environment, folder, "router")?;
+        process
+            .wait_until_ready(&format!("http://{internal}/readyz"))
+            .await?;
+        Ok(Self {
+            process,
+            address,
+            internal,
+        })
+    }
+
+    /// What it answers at this tenant's address.
+    async fn status(&self, name: &str) -> anyhow::Result<StatusCode> {
+        let answer = Client::builder()
+            .no_proxy()
+            .build()?
+            .get(format!("http://{}/", self.address))
+            .header("host", format!("{name}.{BASE_DOMAIN}"))
+            .timeout(PATIENCE)
+            .send()
+            .await?;
+        Ok(answer.status())
+    }
+
+    /// How many hosts it knows.
+    async fn hosts(&self) -> anyhow::Result<usize> {
+        let client = Client::builder().no_proxy().build()?;
+        let metrics = client
+            .get(format!("http://{}/metrics", self.internal))
+            .timeout(PATIENCE)
+            .send()
+            .await?
+            .text()
+            .await?;
+        let hosts = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("router_hosts "))
+            .context("no router_hosts")?;
+        hosts.parse().context("router_hosts")
+    }
+
+    /// Waits until it knows so many: it hears of a change as any other watcher does.
+    async fn comes_to_know(&self, hosts: usize) -> anyhow::Result<()> {
+        let started = std::time::Instant::now();
+        loop {
+            let known = self.hosts().await?;
+            if known == hosts {
+                return Ok(());
+            }
+            ensure!(
+                started.elapsed() < PATIENCE,
+                "the router knows {known} hosts of {hosts} tenants; {}",
+                self.process.log()
+            );
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
 }
 
 struct World<'a> {
     api: &'a ApiServer,
     url: String,
     folder: &'a Path,
+    router: &'a Router,
 }
 
 impl World<'_> {
@@ -65,7 +154,10 @@ impl World<'_> {
             self.exactly_one(&name, &id)
                 .await
                 .with_context(|| format!("killed after call {number}"))?;
+            self.is_routed(&name).await?;
             ids.push((name, id));
+            // One for each of them, whatever they went through.
+            self.router.comes_to_know(ids.len()).await?;
             if is_through {
                 calls = number;
                 break;
@@ -110,6 +202,12 @@ impl World<'_> {
                 "SELECT rolname::text FROM pg_roles WHERE rolname LIKE 't\\_{id}%' AND rolcanlogin"
             )).await?;
             ensure!(signing_in.is_empty(), "{}: {signing_in:?}", what());
+            self.router
+                .comes_to_know(ids.len())
+                .await
+                .with_context(what)?;
+            let answer = self.router.status(&name).await?;
+            ensure!(answer == StatusCode::NOT_FOUND, "{}: {answer}", what());
             let left = if policy == "Delete" { (0, 0) } else { (1, 3) };
             ensure!(
                 (schemas.len(), roles.len()) == left,
@@ -222,6 +320,34 @@ impl World<'_> {
             .into_iter()
             .flatten()
             .any(|condition| condition["type"] == "Ready" && condition["status"] == "True"))
+    }
+
+    /// Its address is known, though no pod is there to serve it, and the Tenant says so.
+    async fn is_routed(&self, name: &str) -> anyhow::Result<()> {
+        let started = std::time::Instant::now();
+        loop {
+            let found = self.api.get(&tenant(name)).await?.context("it is gone")?;
+            let mut conditions = found["status"]["conditions"]
+                .as_array()
+                .into_iter()
+                .flatten();
+            if conditions
+                .any(|condition| condition["type"] == "Routed" && condition["status"] == "True")
+            {
+                break;
+            }
+            ensure!(
+                started.elapsed() < PATIENCE,
+                "{name} is not routed: {found:#}"
+            );
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        let answer = self.router.status(name).await?;
+        ensure!(
+            answer == StatusCode::SERVICE_UNAVAILABLE,
+            "{name}: {answer}"
+        );
+        Ok(())
     }
 
     async fn is_gone(&self, name: &str) -> anyhow::Result<bool> {

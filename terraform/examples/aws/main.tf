@@ -149,6 +149,10 @@ module "values" {
   cluster_ranges                = concat(local.network_ranges, [local.service_range])
   s3_ranges                     = data.aws_ec2_managed_prefix_list.s3.entries[*].cidr
   trusted_proxies               = local.network_ranges
+  monitoring_places             = var.monitoring_places
+  monitor_labels                = var.monitor_labels
+  otlp_endpoint                 = var.otlp_endpoint
+  telemetry_places              = var.telemetry_places
   postgres_places = concat(
     [module.tenants_database.place],
     # RDS moves within its subnets when it fails over.

@@ -72,6 +72,39 @@ variable "barman_plugin_version" {
   type        = string
 }
 
+variable "monitoring_places" {
+  description = "Who may read the metrics, such as the pods of Prometheus; nobody if empty. See modules/values."
+  type = list(object({
+    range     = optional(string)
+    namespace = optional(string)
+    labels    = optional(map(string))
+  }))
+  default = []
+}
+
+variable "monitor_labels" {
+  description = "Labels that your Prometheus object selects monitors and rules by. Needs monitoring_places."
+  type        = map(string)
+  default     = {}
+}
+
+variable "otlp_endpoint" {
+  description = "Where traces go (OTLP over gRPC); nowhere if null. Needs telemetry_places."
+  type        = string
+  default     = null
+}
+
+variable "telemetry_places" {
+  description = "Where the collector of traces is. See modules/values."
+  type = list(object({
+    range     = optional(string)
+    namespace = optional(string)
+    labels    = optional(map(string))
+    port      = optional(number, 4317)
+  }))
+  default = []
+}
+
 variable "mail_url" {
   description = "URL of the mail server with user and password; better by TF_VAR_mail_url than in a file."
   type        = string

@@ -8,18 +8,22 @@ locals {
 
   tenants = { for name, value in {
     runtimeClass = var.runtime_class
-    otlpEndpoint = var.otlp_endpoint
   } : name => value if value != null }
 
-  postgres = [for place in var.postgres_places : {
-    to = {
-      for kind, value in {
-        range = place.range
-        pods  = place.namespace == null ? null : { namespace = place.namespace, labels = place.labels }
-      } : kind => value if value != null
-    }
-    port = place.port
-  }]
+  # As the chart writes a place: a range, or pods.
+  places = { for list, places in {
+    postgres   = var.postgres_places
+    telemetry  = var.telemetry_places
+    monitoring = [for place in var.monitoring_places : merge(place, { port = null })]
+    } : list => [for place in places : {
+      to = {
+        for kind, value in {
+          range = place.range
+          pods  = place.namespace == null ? null : { namespace = place.namespace, labels = place.labels }
+        } : kind => value if value != null
+      }
+      port = place.port
+  }] }
 
   values = {
     image      = local.image
@@ -44,12 +48,15 @@ locals {
       service        = { type = "NodePort", nodePort = var.node_port }
       trustedProxies = var.trusted_proxies
     }
-    tenants = local.tenants
+    tenants   = local.tenants
+    telemetry = { for name, value in { otlpEndpoint = var.otlp_endpoint } : name => value if value != null }
     network = {
       clusterRanges = var.cluster_ranges
       apiServer     = var.api_server_ranges
-      postgres      = local.postgres
+      postgres      = local.places.postgres
       s3            = [for range in var.s3_ranges : { to = { range = range }, port = 443 }]
+      telemetry     = local.places.telemetry
+      monitoring    = local.places.monitoring[*].to
     }
     monitoring = { labels = var.monitor_labels }
   }

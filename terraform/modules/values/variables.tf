@@ -110,19 +110,68 @@ variable "runtime_class" {
 }
 
 variable "otlp_endpoint" {
-  description = "Where traces go (OTLP over gRPC). Nowhere if null."
+  description = "Where the traces of all parts and of the tenants' runtimes go (OTLP over gRPC). Nowhere if null. Needs telemetry_places."
   type        = string
   default     = null
   validation {
     condition     = var.otlp_endpoint == null || can(regex("^https?://.+$", var.otlp_endpoint))
     error_message = "otlp_endpoint must be a URL such as http://collector.monitoring.svc:4317."
   }
+  validation {
+    condition     = var.otlp_endpoint == null || length(var.telemetry_places) > 0
+    error_message = "otlp_endpoint needs telemetry_places, the pods or addresses of the collector: the walls around the platform and its tenants let nothing else through."
+  }
+}
+
+variable "telemetry_places" {
+  description = "Where the collector of traces is: for each place, either a range of addresses, or a namespace with labels of its pods."
+  type = list(object({
+    range     = optional(string)
+    namespace = optional(string)
+    labels    = optional(map(string))
+    port      = optional(number, 4317)
+  }))
+  default = []
+  validation {
+    condition = alltrue([for place in var.telemetry_places :
+      (place.range != null) != (place.namespace != null && try(length(place.labels), 0) > 0)
+    ])
+    error_message = "Each of telemetry_places must have either range, or namespace and labels."
+  }
+  validation {
+    condition     = alltrue([for place in var.telemetry_places : place.range == null || can(cidrhost(place.range, 0))])
+    error_message = "A range of telemetry_places must be a range of addresses such as 10.0.0.5/32."
+  }
+}
+
+variable "monitoring_places" {
+  description = "Who may read the metrics, such as the pods of Prometheus: for each place, either a range of addresses, or a namespace with labels of its pods. Nobody if empty."
+  type = list(object({
+    range     = optional(string)
+    namespace = optional(string)
+    labels    = optional(map(string))
+  }))
+  default = []
+  validation {
+    condition = alltrue([for place in var.monitoring_places :
+      (place.range != null) != (place.namespace != null && try(length(place.labels), 0) > 0)
+    ])
+    error_message = "Each of monitoring_places must have either range, or namespace and labels."
+  }
+  validation {
+    condition     = alltrue([for place in var.monitoring_places : place.range == null || can(cidrhost(place.range, 0))])
+    error_message = "A range of monitoring_places must be a range of addresses such as 10.0.0.5/32."
+  }
 }
 
 variable "monitor_labels" {
-  description = "Labels that your Prometheus object selects monitors and rules by."
+  description = "Labels that your Prometheus object selects monitors and rules by. Needs monitoring_places."
   type        = map(string)
   default     = {}
+  validation {
+    condition     = length(var.monitor_labels) == 0 || length(var.monitoring_places) > 0
+    error_message = "monitor_labels needs monitoring_places, such as [{ namespace = \"monitoring\", labels = { \"app.kubernetes.io/name\" = \"prometheus\" } }]: Prometheus would find the monitors, and the walls would let none of its requests through."
+  }
 }
 
 variable "s3" {

@@ -40,6 +40,10 @@ variables {
   cloudnative_pg_version = "0.26.0"
   barman_plugin_version  = "0.3.0"
   mail_url               = "smtps://user:secret@mail.example.com"
+  monitor_labels         = { release = "prometheus" }
+  monitoring_places      = [{ namespace = "monitoring", labels = { "app.kubernetes.io/name" = "prometheus" } }]
+  otlp_endpoint          = "http://collector.monitoring.svc:4317"
+  telemetry_places       = [{ namespace = "monitoring", labels = { app = "collector" } }]
 }
 
 run "plan" {
@@ -56,6 +60,10 @@ run "plan" {
   assert {
     condition     = yamldecode(output.values).network.postgres[0].to.pods.labels == { "cnpg.io/cluster" = "tenants" }
     error_message = "the tenants' database"
+  }
+  assert {
+    condition     = length(yamldecode(output.values).network.telemetry) == 1 && length(yamldecode(output.values).network.monitoring) == 1
+    error_message = "ways for traces and metrics"
   }
   assert {
     condition     = output.console == "https://helpdesk.example.com"

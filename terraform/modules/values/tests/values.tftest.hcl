@@ -32,10 +32,54 @@ run "what_is_given_is_there" {
   }
 }
 
+run "traces_and_metrics_pass_the_walls" {
+  command = apply
+  variables {
+    otlp_endpoint     = "http://collector.monitoring.svc:4317"
+    telemetry_places  = [{ namespace = "monitoring", labels = { app = "collector" } }]
+    monitor_labels    = { release = "prometheus" }
+    monitoring_places = [{ namespace = "monitoring", labels = { app = "prometheus" } }, { range = "10.0.9.9/32" }]
+  }
+  assert {
+    condition     = yamldecode(output.yaml).telemetry.otlpEndpoint == "http://collector.monitoring.svc:4317"
+    error_message = "where traces go, for all parts"
+  }
+  assert {
+    condition = yamldecode(output.yaml).network.telemetry == [
+      { to = { pods = { namespace = "monitoring", labels = { app = "collector" } } }, port = 4317 },
+    ]
+    error_message = "places of the collector"
+  }
+  assert {
+    condition = yamldecode(output.yaml).network.monitoring == [
+      { pods = { namespace = "monitoring", labels = { app = "prometheus" } } }, { range = "10.0.9.9/32" },
+    ]
+    error_message = "places of Prometheus"
+  }
+}
+
+run "traces_without_a_way_are_refused" {
+  command = plan
+  variables { otlp_endpoint = "http://collector.monitoring.svc:4317" }
+  expect_failures = [var.otlp_endpoint]
+}
+
+run "monitors_whose_reader_is_walled_off_are_refused" {
+  command = plan
+  variables { monitor_labels = { release = "prometheus" } }
+  expect_failures = [var.monitor_labels]
+}
+
+run "who_reads_metrics_is_somewhere" {
+  command = plan
+  variables { monitoring_places = [{ namespace = "monitoring" }] }
+  expect_failures = [var.monitoring_places]
+}
+
 run "what_is_left_out_is_left_to_the_chart" {
   command = apply
   assert {
-    condition     = yamldecode(output.yaml).image == {} && yamldecode(output.yaml).tenants == {}
+    condition     = yamldecode(output.yaml).image == {} && yamldecode(output.yaml).tenants == {} && yamldecode(output.yaml).telemetry == {}
     error_message = "null must not reach the chart: its schema refuses it"
   }
   assert {

@@ -1,14 +1,10 @@
 //! Whether somebody waits for a reconcile: pure, and only from what lies in the Tenant, so that it is the same after a restart.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-
 use chrono::{DateTime, Utc};
 use tenant_crd::condition::{self, ConditionStatus, ConditionType};
 use tenant_crd::names;
 use tenant_crd::v1::{Phase, Tenant};
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::Instant;
 
 use crate::reconcile::validate::{Run, sleep_or_wake};
 
@@ -48,15 +44,6 @@ impl Lane {
             Self::Background
         }
     }
-}
-
-/// Whether somebody has edited a tenant that is there, and it was not obeyed yet. Wakes are none: they need no database, and somewhere
-/// there is always one.
-pub fn is_edit(tenant: &Tenant) -> bool {
-    tenant.status.as_ref().is_some_and(|status| {
-        matches!(status.phase, Some(Phase::Active | Phase::Suspended))
-            && status.observed_generation != tenant.metadata.generation
-    })
 }
 
 /// Whether its tables are still to be made. Once they are, what is left is short: to see that its pods are ready, and say so.
@@ -108,20 +95,13 @@ fn somebody_waits(tenant: &Tenant, now: DateTime<Utc>) -> bool {
         .is_some_and(|ready| ready.status == ConditionStatus::False && ready.reason == "Starting")
 }
 
-/// So long after the last edit long steps are taken one at a time.
-const USERS_COME: Duration = Duration::from_secs(1);
-
 /// Steps in databases at once. Long steps (those of new tenants, and of whom nobody waits for) never take all places: an edit, whose
-/// step is short, waits for none of them. Of theirs the background never takes the last one. While edits come there is one long step at
-/// a time: a place alone does not help whom others leave no processor.
+/// step is short, waits for none of them. Of theirs the background never takes the last one.
 #[derive(Debug)]
 pub struct DatabasePermits {
     all: Semaphore,
     long: Semaphore,
     background: Semaphore,
-    /// Held by the only long step while edits come.
-    alone: Semaphore,
-    last_edit: Mutex<Option<Instant>>,
 }
 
 impl DatabasePermits {
@@ -133,36 +113,7 @@ impl DatabasePermits {
             all: Semaphore::new(at_once),
             long: Semaphore::new(long),
             background: Semaphore::new(long.saturating_sub(1).max(1)),
-            alone: Semaphore::new(1),
-            last_edit: Mutex::new(None),
         }
-    }
-
-    /// Somebody has edited a tenant that is there.
-    pub fn edited(&self) {
-        *self.last_edit() = Some(Instant::now());
-    }
-
-    fn last_edit(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.last_edit
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn edits_come(&self) -> bool {
-        self.last_edit()
-            .is_some_and(|last| last.elapsed() < USERS_COME)
-    }
-
-    /// Waits for the others that are long, for as long as edits come.
-    async fn alone(&self) -> Option<SemaphorePermit<'_>> {
-        while self.edits_come() {
-            let turn = tokio::time::timeout(USERS_COME, self.alone.acquire()).await;
-            if let Ok(permit) = turn {
-                return permit.ok();
-            }
-        }
-        None
     }
 
     /// Waits for a place. It is free again when what is answered is dropped.
@@ -172,16 +123,13 @@ impl DatabasePermits {
             Lane::Background => self.background.acquire().await.ok(),
             Lane::Provision | Lane::User => None,
         };
-        let (long, alone) = match lane {
-            Lane::Background | Lane::Provision => {
-                (self.long.acquire().await.ok(), self.alone().await)
-            }
-            Lane::User => (None, None),
+        let long = match lane {
+            Lane::Background | Lane::Provision => self.long.acquire().await.ok(),
+            Lane::User => None,
         };
         DatabasePermit {
             _all: self.all.acquire().await.ok(),
             _long: long,
-            _alone: alone,
             _background: background,
         }
     }
@@ -193,7 +141,6 @@ impl DatabasePermits {
 pub struct DatabasePermit<'a> {
     _all: Option<SemaphorePermit<'a>>,
     _long: Option<SemaphorePermit<'a>>,
-    _alone: Option<SemaphorePermit<'a>>,
     _background: Option<SemaphorePermit<'a>>,
 }
 
@@ -329,33 +276,5 @@ mod tests {
         for lane in Lane::ALL {
             assert!(one.enter(lane).now_or_never().is_some(), "{lane:?}");
         }
-    }
-
-    #[tokio::test]
-    async fn while_edits_come_there_is_one_long_step_at_a_time() {
-        let permits = DatabasePermits::new(6);
-        let waits = async |lane| {
-            let some_time = Duration::from_millis(20);
-            let entered = tokio::time::timeout(some_time, permits.enter(lane)).await;
-            entered.is_err()
-        };
-        let _before = permits.enter(Lane::Provision).await;
-        // One after the other, for an hour.
-        *permits.last_edit() = Some(Instant::now() + Duration::from_hours(1));
-        let first = permits.enter(Lane::Provision).await;
-        assert!(waits(Lane::Provision).await);
-        assert!(waits(Lane::Background).await);
-        assert!(permits.enter(Lane::User).now_or_never().is_some());
-        drop(first);
-        let _second = permits.enter(Lane::Provision).await;
-        let next = permits.enter(Lane::Provision);
-        tokio::pin!(next);
-        assert!(next.as_mut().now_or_never().is_none());
-        // Nobody edits any more: the one that is under way keeps nobody.
-        *permits.last_edit() = None;
-        let limit = USERS_COME * 10;
-        assert!(tokio::time::timeout(limit, next).await.is_ok());
-        permits.edited();
-        assert!(permits.edits_come());
     }
 }

@@ -39,7 +39,7 @@ use crate::channel::work::GuardedChannel;
 use crate::config::ClusterConfig;
 use crate::events::Events;
 use crate::ids::Ids;
-use crate::lane::{DatabasePermits, Lane, is_edit};
+use crate::lane::{DatabasePermits, Lane};
 use crate::lease::{Leadership, NotLeading};
 use crate::memory::Memory;
 use crate::reconcile::apply::{ApplyError, find};
@@ -191,9 +191,6 @@ pub async fn reconcile(object: Arc<Guarded>, ctx: Arc<Context>) -> Result<Action
     );
     continue_trace(&span, tenant);
     ctx.seen.complete().await;
-    if is_edit(tenant) {
-        ctx.database_permits.edited();
-    }
     let started = std::time::Instant::now();
     let outcome = tokio::time::timeout(LIMIT, Box::pin(work(tenant, &ctx)).instrument(span))
         .await

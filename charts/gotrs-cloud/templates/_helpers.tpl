@@ -426,3 +426,60 @@ key: {{ eq .database "tenants" | ternary "tenants-url" "control-plane-url" }}
 {{- end -}}
 {{- toPrettyJson $config -}}
 {{- end -}}
+
+{{/*
+What of a Tenant's status one part may write; the operator does as the rest says. A dict of the root context, the part, the name of its
+service account, and the fields and types of conditions that are its own.
+*/}}
+{{- define "gotrs.statusPolicy" }}
+{{- $quoted := list }}
+{{- range .conditions }}{{ $quoted = append $quoted (quote .) }}{{ end }}
+{{- $conditions := printf "[%s]" (join ", " $quoted) }}
+{{- $quoted = list (quote "conditions") }}
+{{- range .fields }}{{ $quoted = append $quoted (quote .) }}{{ end }}
+{{- $fields := printf "[%s]" (join ", " $quoted) }}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata:
+  name: {{ .root.Release.Namespace }}-{{ .name }}-status
+  labels:
+    {{- include "gotrs.labels" .part | nindent 4 }}
+spec:
+  failurePolicy: Fail
+  matchConstraints:
+    resourceRules:
+      - apiGroups: [gotrs.io]
+        apiVersions: [v1]
+        resources: [tenants/status]
+        operations: [UPDATE]
+  matchConditions:
+    - name: this-part
+      expression: request.userInfo.username == "system:serviceaccount:{{ .root.Release.Namespace }}:{{ .name }}"
+  variables:
+    - name: before
+      expression: dyn(oldObject.?status.orValue({}))
+    - name: after
+      expression: dyn(object.?status.orValue({}))
+    - name: conditionsBefore
+      expression: oldObject.?status.?conditions.orValue([]).filter(one, !(one.type in {{ $conditions }}))
+    - name: conditionsAfter
+      expression: object.?status.?conditions.orValue([]).filter(one, !(one.type in {{ $conditions }}))
+  validations:
+    - expression: >-
+        variables.before.all(field, field in {{ $fields }} || field in variables.after)
+        && variables.after.all(field, field in {{ $fields }} || (field in variables.before && variables.before[field] == variables.after[field]))
+        && variables.conditionsBefore == variables.conditionsAfter
+      message: {{ printf "Of a Tenant's status this part may write the conditions %s%s, and nothing else." (join ", " .conditions) (empty .fields | ternary "" (printf " and %s" (join ", " .fields))) }}
+      reason: Forbidden
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  name: {{ .root.Release.Namespace }}-{{ .name }}-status
+  labels:
+    {{- include "gotrs.labels" .part | nindent 4 }}
+spec:
+  policyName: {{ .root.Release.Namespace }}-{{ .name }}-status
+  validationActions: [Deny]
+{{- end }}

@@ -99,11 +99,24 @@ eventually 20 "a tenant that the console calls active again" phase Active
 
 # What talks to the internet changes what it must and nothing beside it, whoever has taken it over: not the passwords of the
 # release (an answer to a change would show them), not what a tenant is.
-as() { kubectl --as "system:serviceaccount:platform:gotrs-cloud-$1" apply --server-side --force-conflicts --filename - <<<"$2"; }
+as() { # PART OBJECT [KUBECTL ARGUMENTS...]
+  local part=$1 object=$2
+  shift 2
+  kubectl --as "system:serviceaccount:platform:gotrs-cloud-$part" apply --server-side --force-conflicts "$@" --filename - <<<"$object"
+}
 for secret in $(kubectl --namespace platform get secrets --output name | grep --invert-match /tenant-); do
   refused 'and no other' as control-plane "{apiVersion: v1, kind: Secret, metadata: {name: ${secret#secret/}, namespace: platform, labels: {mine: now}}}"
 done
 [ -n "${secret:-}" ] || fail "the release has no Secret"
+# Nor does it have Kubernetes put the token of the operator's account into a Secret of the right name.
+refused 'type Opaque' as control-plane '{apiVersion: v1, kind: Secret, metadata: {name: tenant-x-administrator, namespace: platform, annotations: {kubernetes.io/service-account.name: gotrs-cloud-operator}}, type: kubernetes.io/service-account-token}'
+refused 'skip-final-export' as control-plane '{apiVersion: gotrs.io/v1, kind: Tenant, metadata: {name: nova, annotations: {gotrs.io/skip-final-export: "true"}}}'
+# What the operator obeys in a status is the operator's own.
+for part in control-plane router; do
+  for status in '{failedVersion: test}' '{tenantId: 0198c0de-0000-7000-8000-000000000001}' '{conditions: [{type: Ready, status: "False", reason: Mine, message: "", lastTransitionTime: "2026-01-01T00:00:00Z"}]}'; do
+    refused 'nothing else' as $part "{apiVersion: gotrs.io/v1, kind: Tenant, metadata: {name: nova}, status: $status}" --subresource status
+  done
+done
 refused 'nothing else' as router '{apiVersion: gotrs.io/v1, kind: Tenant, metadata: {name: nova}, spec: {plan: business}}'
 refused 'nothing else' as router '{apiVersion: gotrs.io/v1, kind: Tenant, metadata: {name: nova, annotations: {gotrs.io/export: "1"}}}'
 

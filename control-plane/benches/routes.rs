@@ -2,15 +2,19 @@
 //! that is made anew for each change (as the router did before), and one behind a `RwLock` that is changed in place.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::{Arc, LazyLock, RwLock};
 
 use control_plane::kubernetes::routes::Routes;
+use control_plane::router::lanes::Lanes;
 use control_plane::router::{Route, RouteTarget, RoutingTable};
 use divan::{AllocProfiler, Bencher, black_box};
+use domain::id::TenantId;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
 use tenant_crd::v1::Tenant;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 #[global_allocator]
 static ALLOCATOR: AllocProfiler = AllocProfiler::system();
@@ -148,6 +152,24 @@ fn change_of_a_plain_map_behind_a_lock(bencher: Bencher<'_, '_>) {
         if let Ok(mut map) = map.write() {
             map.insert(host.clone(), route.clone());
         }
+    });
+}
+
+/// What a request takes before it is sent on, besides: its place in its tenant's lane, and a token of the tenant's bucket.
+#[divan::bench(threads = [1, 2], sample_count = 500, sample_size = 1000)]
+fn enter_lane(bencher: Bencher<'_, '_>) {
+    let lanes = Lanes::new(NonZeroU32::MAX);
+    let tenants: Vec<TenantId> = (0..TENANTS).map(|_| TenantId::generate()).collect();
+    for tenant in &tenants {
+        drop(lanes.enter(*tenant, TENANTS, Instant::now()));
+    }
+    let Some(tenant) = tenants.get(ONE).copied() else {
+        return;
+    };
+    bencher.bench(|| {
+        lanes
+            .enter(black_box(tenant), TENANTS, Instant::now())
+            .is_ok()
     });
 }
 

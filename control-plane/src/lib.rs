@@ -13,6 +13,7 @@ pub mod jobs;
 pub mod keys;
 pub mod kubernetes;
 pub mod mail;
+pub mod metrics;
 pub mod password;
 pub mod provision;
 pub mod rate_limit;

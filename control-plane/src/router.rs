@@ -3,8 +3,10 @@
 //! It reads nothing from a database and knows nothing of tickets or modules. Bodies, server-sent events and web sockets
 //! are streamed both ways; what a client says about itself in forwarding headers is thrown away.
 
+mod connection;
 mod headers;
 mod host;
+pub mod lanes;
 pub mod pages;
 mod proxy;
 mod returnable;

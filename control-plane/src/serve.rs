@@ -1,6 +1,7 @@
 //! The two long-running processes of a cluster: the control plane and the router. On one machine `gotrs up` is both.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,8 @@ use crate::app::{self, App, Parts};
 use crate::config::ControlPlaneConfig;
 use crate::http::web;
 use crate::kubernetes::{self, KubeProvisioner, KubeSleepers, RouteWatch, TokenReviewer};
+use crate::metrics;
+use crate::router::lanes::DEFAULT_REQUESTS_PER_SECOND;
 use crate::router::{self, Proxy, RouterConfig};
 
 /// Longest wait for the first copy of what the cluster has; then the process ends and is started again.
@@ -96,10 +99,19 @@ pub struct RouterArgs {
         value_name = "RANGE"
     )]
     pub trusted_proxies: Vec<AddressRange>,
+    /// Requests per second that one tenant may get through this router; twice as many may come at once
+    #[arg(
+        long,
+        env = "GOTRS_REQUESTS_PER_SECOND",
+        default_value_t = DEFAULT_REQUESTS_PER_SECOND,
+        value_name = "NUMBER"
+    )]
+    pub requests_per_second: NonZeroU32,
 }
 
 /// Serves console and API until a signal comes.
 pub async fn control_plane(args: ServeArgs, guard: &TelemetryGuard) -> anyhow::Result<ExitCode> {
+    metrics::describe_control_plane();
     let config = &args.control_plane;
     // What is wrong in the settings is said before anything is connected.
     let (keys, settings) = (config.keys()?, config.settings()?);
@@ -152,6 +164,7 @@ pub async fn control_plane(args: ServeArgs, guard: &TelemetryGuard) -> anyhow::R
 
 /// Routes requests until a signal comes.
 pub async fn router(args: RouterArgs, guard: &TelemetryGuard) -> anyhow::Result<ExitCode> {
+    metrics::describe_router();
     let tasks = Tasks::new();
     let readiness = Readiness::waiting_for(&["router"]);
     let listener = service_kit::http::bind(args.listen).await?;
@@ -173,6 +186,7 @@ pub async fn router(args: RouterArgs, guard: &TelemetryGuard) -> anyhow::Result<
                     console: args.console,
                     secure: args.secure,
                     trusted_proxies: TrustedProxies::new(args.trusted_proxies),
+                    requests_per_second: args.requests_per_second,
                 },
                 routes.table(),
                 router::pages::render_page(pages),

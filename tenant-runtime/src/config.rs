@@ -73,10 +73,10 @@ pub struct RuntimeConfig {
     /// File that holds the lambda database URL
     #[arg(long, env = "GOTRS_LAMBDA_DATABASE_URL_FILE", value_name = "PATH")]
     pub lambda_database_url_file: Option<PathBuf>,
-    /// The control plane, which announces the tenant's modules
+    /// The control plane, which announces the tenant's modules; without one the stock modules are served
     #[arg(long, env = "GOTRS_CONTROL_PLANE_URL", value_name = "URL")]
-    pub control_plane_url: Url,
-    /// What this runtime shows to the control plane
+    pub control_plane_url: Option<Url>,
+    /// What this runtime shows to the control plane; needed where there is one
     #[arg(
         long,
         env = "GOTRS_RUNTIME_TOKEN",
@@ -152,7 +152,13 @@ const RUNTIME_TOKEN: SecretName = SecretName {
 pub(crate) struct Secrets {
     pub(crate) database: PgConnectOptions,
     pub(crate) lambda_database: PgConnectOptions,
-    pub(crate) runtime_token: RuntimeToken,
+    pub(crate) control_plane: Option<ControlPlaneAccess>,
+}
+
+/// Where the control plane is, and what this runtime shows to it.
+pub(crate) struct ControlPlaneAccess {
+    pub(crate) url: Url,
+    pub(crate) token: RuntimeToken,
 }
 
 impl RuntimeConfig {
@@ -168,19 +174,29 @@ impl RuntimeConfig {
             self.lambda_database_url.clone(),
             self.lambda_database_url_file.as_deref(),
         )?;
-        let runtime_token = required_secret(
-            RUNTIME_TOKEN,
-            self.runtime_token.clone(),
-            self.runtime_token_file.as_deref(),
-        )?;
-        let runtime_token = match (&self.runtime_token, &self.runtime_token_file) {
-            (None, Some(file)) => RuntimeToken::in_file(file.clone(), runtime_token),
-            _ => runtime_token.into(),
+        let control_plane = match &self.control_plane_url {
+            Some(url) => Some(ControlPlaneAccess {
+                url: url.clone(),
+                token: self.token()?,
+            }),
+            None => None,
         };
         Ok(Secrets {
             database: connect_options(DATABASE_URL, &database)?,
             lambda_database: connect_options(LAMBDA_DATABASE_URL, &lambda_database)?,
-            runtime_token,
+            control_plane,
+        })
+    }
+
+    fn token(&self) -> Result<RuntimeToken, ConfigError> {
+        let token = required_secret(
+            RUNTIME_TOKEN,
+            self.runtime_token.clone(),
+            self.runtime_token_file.as_deref(),
+        )?;
+        Ok(match (&self.runtime_token, &self.runtime_token_file) {
+            (None, Some(file)) => RuntimeToken::in_file(file.clone(), token),
+            _ => token.into(),
         })
     }
 }
@@ -229,6 +245,23 @@ mod tests {
         let error = args.runtime.secrets().err().unwrap().to_string();
         assert!(error.contains("GOTRS_DATABASE_URL is not set"), "{error}");
         assert!(error.contains("postgres://"), "{error}");
+    }
+
+    #[test]
+    fn a_token_is_needed_where_there_is_a_control_plane() {
+        let databases = [
+            "--database-url=postgres://a@h/d",
+            "--lambda-database-url=postgres://b@h/d",
+        ];
+        let read = |without: &str| {
+            let words = GOOD.iter().filter(|word| !word.starts_with(without));
+            let args = Args::try_parse_from(words.chain(&databases)).unwrap();
+            args.runtime.secrets()
+        };
+        let error = read("nothing").err().unwrap().to_string();
+        assert!(error.contains("GOTRS_RUNTIME_TOKEN is not set"), "{error}");
+        let secrets = read("--control-plane-url").unwrap();
+        assert!(secrets.control_plane.is_none());
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod db;
 pub mod due;
 pub mod http;
 pub mod lambdas;
+pub mod metrics;
 pub mod modules;
 pub mod pages;
 

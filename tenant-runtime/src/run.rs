@@ -15,7 +15,7 @@ use crate::config::RuntimeConfig;
 use crate::modules::cache::Cache;
 use crate::modules::sync::{self, Sync};
 use crate::modules::watch::ControlPlane;
-use crate::{address, database, due};
+use crate::{address, database, due, metrics};
 
 /// A tenant's server mostly waits for its database, and every thread costs memory.
 pub const WORKER_THREADS: usize = 2;
@@ -28,6 +28,7 @@ pub async fn run(config: RuntimeConfig, guard: &TelemetryGuard) -> anyhow::Resul
     let secrets = config.secrets()?;
     let listener = http::bind(config.listen).await?;
     let internal_listener = http::bind(config.internal_listen).await?;
+    metrics::describe();
     let tasks = Tasks::new();
     let readiness = Readiness::waiting_for(&[database::PART, sync::PART]);
     let app = Arc::new(App::new(
@@ -87,12 +88,17 @@ pub async fn run(config: RuntimeConfig, guard: &TelemetryGuard) -> anyhow::Resul
     };
     tasks.spawn("start", started.instrument(start));
     tasks.spawn_service("database watch", database::watch(Arc::clone(&app)));
-    let control_plane = ControlPlane::new(config.control_plane_url, secrets.runtime_token)
+    let control_plane = secrets
+        .control_plane
+        .map(|access| ControlPlane::new(access.url, access.token))
+        .transpose()
         .context("preparing to follow the control plane")?;
-    tasks.spawn_service(
-        "next due",
-        due::run(Arc::clone(&app), control_plane.clone()),
-    );
+    if let Some(control_plane) = &control_plane {
+        tasks.spawn_service(
+            "next due",
+            due::run(Arc::clone(&app), control_plane.clone()),
+        );
+    }
     let sync = Sync::new(
         app,
         control_plane,

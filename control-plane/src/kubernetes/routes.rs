@@ -11,6 +11,7 @@ use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 use domain::clock::Clock;
 use domain::id::TenantId;
+use domain::name::TenantSlug;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::reflector::ObjectRef;
@@ -28,7 +29,7 @@ pub use self::index::Routes;
 use super::ROUTER_MANAGER;
 use super::tenants::{Tenants, tenant_id};
 use super::watch::{self, Copied};
-use crate::router::{Route, RouteTarget, RoutingTable};
+use crate::router::{RouteTarget, RoutingTable};
 
 /// Changes come in bursts; a table is made of all that come within this time.
 const SETTLE: Duration = Duration::from_millis(25);
@@ -184,7 +185,7 @@ impl Publishing {
                 differs
             });
             self.announce.send_replace(true);
-            self.tell(&mut untold, routes.table()).await;
+            self.tell(&mut untold, &routes).await;
             // A change comes at its time, a failure is tried again at some time.
             let pause = if untold.is_empty() { ANEW } else { RETRY };
             let _changed_or_not = tokio::time::timeout(pause, changed.notify.notified()).await;
@@ -206,19 +207,22 @@ impl Publishing {
                     .map(str::to_owned),
             );
         }
+        let mut rivals = BTreeSet::new();
         for slug in &tenants {
-            routes.tenant(slug, self.tenants.named(slug).as_ref());
+            let others = routes.tenant(slug, self.tenants.named(slug).as_ref());
+            rivals.extend(others.into_iter().map(String::from));
         }
+        tenants.append(&mut rivals);
         tenants
     }
 
     /// Writes the condition `Routed` of these where it is not what it should be; those that could not be written remain.
-    async fn tell(&self, untold: &mut BTreeSet<String>, table: &RoutingTable) {
+    async fn tell(&self, untold: &mut BTreeSet<String>, routes: &Routes) {
         let tenants = std::mem::take(untold);
         for tenant in tenants.iter().filter_map(|slug| self.tenants.named(slug)) {
             let tenant = &tenant;
-            let own_host = own_host(&tenant.spec.slug, &self.base_domain);
-            let Some(patch) = routed_patch(tenant, table.find(&own_host), self.clock.now()) else {
+            let observed = observe(tenant, routes, &self.base_domain);
+            let Some(patch) = routed_patch(tenant, observed, self.clock.now()) else {
                 continue;
             };
             let params = PatchParams::apply(ROUTER_MANAGER).force();
@@ -303,15 +307,20 @@ fn serving(pod: &Pod) -> Option<(&str, TenantId, SocketAddr)> {
     Some((slug, tenant, SocketAddr::new(address, port)))
 }
 
-/// The condition `Routed` to be applied, if it is not what the Tenant says already: pure.
-fn routed_patch(
-    tenant: &Tenant,
-    route: Option<&Route>,
-    now: DateTime<Utc>,
-) -> Option<serde_json::Value> {
+/// Hosts of others that are named in one message.
+const MOST_NAMED: usize = 10;
+
+/// Whether requests for all of a tenant's hosts come to it: pure.
+fn observe(tenant: &Tenant, routes: &Routes, base_domain: &str) -> Observation {
+    let own_host = own_host(&tenant.spec.slug, base_domain);
+    let route = routes.table().find(&own_host);
+    let taken = routes.taken(&tenant.name_any());
     let (status, reason, message) = match route {
-        Some(route) if Some(route.tenant) == tenant_id(tenant) => {
+        Some(route) if Some(route.tenant) == tenant_id(tenant) && taken.is_empty() => {
             (ConditionStatus::True, "Routed", String::new())
+        }
+        Some(route) if Some(route.tenant) == tenant_id(tenant) => {
+            (ConditionStatus::False, "HostTaken", whose(&taken))
         }
         Some(_) | None => (
             ConditionStatus::False,
@@ -319,12 +328,37 @@ fn routed_patch(
             "the operator has not given it an id yet".to_owned(),
         ),
     };
-    let observation = Observation {
+    Observation {
         kind: ConditionType::Routed,
         status,
         reason,
         message,
+    }
+}
+
+/// Who has these hosts, and what to do.
+fn whose(taken: &[(&str, &TenantSlug)]) -> String {
+    let named: Vec<String> = taken
+        .iter()
+        .take(MOST_NAMED)
+        .map(|(host, holder)| format!("{host} (of {holder})"))
+        .collect();
+    let more = match taken.len().saturating_sub(MOST_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
     };
+    format!(
+        "requests for {}{more} go to the older tenant that names the host too, all others come here: remove it from spec.hosts of one of them",
+        named.join(", ")
+    )
+}
+
+/// The condition `Routed` to be applied, if it is not what the Tenant says already, also about which generation of the spec: pure.
+fn routed_patch(
+    tenant: &Tenant,
+    observation: Observation,
+    now: DateTime<Utc>,
+) -> Option<serde_json::Value> {
     let conditions = tenant
         .status
         .as_ref()
@@ -333,8 +367,18 @@ fn routed_patch(
     let merged = condition::merge(conditions, &[observation], tenant.metadata.generation, now);
     let current = condition::find(conditions, ConditionType::Routed);
     let is_same = current.zip(merged.first()).is_some_and(|(current, next)| {
-        (current.status, &current.reason, &current.message)
-            == (next.status, &next.reason, &next.message)
+        // Before the generation was said here it is taken for an older one.
+        (
+            current.status,
+            &current.reason,
+            &current.message,
+            current.observed_generation,
+        ) == (
+            next.status,
+            &next.reason,
+            &next.message,
+            next.observed_generation,
+        )
     });
     (!is_same).then(|| {
         json!({

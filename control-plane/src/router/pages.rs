@@ -109,6 +109,7 @@ mod tests {
             ("tenant_deleting", StatusCode::GONE, false),
             ("tenant_failed", StatusCode::SERVICE_UNAVAILABLE, false),
             ("bad_gateway", StatusCode::BAD_GATEWAY, false),
+            ("rate_limited", StatusCode::TOO_MANY_REQUESTS, false),
             (
                 "console_unavailable",
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -1,9 +1,9 @@
 //! One request on its way: which tenant, which runtime, there and back.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -17,9 +17,11 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use service_kit::client_address::TrustedProxies;
 use service_kit::{Problem, Tasks, request_id, telemetry, unread};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::connection::hold;
+use super::lanes::{Full, Lanes, Place};
 use super::sleep::{Sleepers, Sleepless, is_of_a_person};
 use super::table::{Route, RouteTarget, RoutingTable};
 use super::{headers, host, returnable};
@@ -32,9 +34,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// How often a request that could not be delivered is tried again against a fresh table.
 const CONNECT_ATTEMPTS: usize = 3;
-
-/// Requests of one tenant under way at once (streams among them), so that one tenant's storm leaves the others alone.
-const TENANT_CONCURRENCY: usize = 512;
 
 /// How long a request for a tenant that sleeps is held; then its sender is told to come back.
 const HOLD: Duration = Duration::from_secs(30);
@@ -62,6 +61,8 @@ pub struct RouterConfig {
     pub secure: bool,
     /// What stands in front of the router, whose word about clients is taken.
     pub trusted_proxies: TrustedProxies,
+    /// Requests that each tenant may get, here; twice as many may come at once.
+    pub requests_per_second: NonZeroU32,
 }
 
 /// Makes a page for people of a refusal.
@@ -75,7 +76,7 @@ pub struct Proxy {
     render_page: RenderPage,
     tasks: Tasks,
     turn: AtomicUsize,
-    lanes: Mutex<HashMap<TenantId, Arc<Semaphore>>>,
+    lanes: Lanes,
     sleepers: Arc<dyn Sleepers>,
     hold: Duration,
 }
@@ -161,16 +162,21 @@ impl Proxy {
             .pool_max_idle_per_host(64)
             .build(connector);
         Self {
+            lanes: Lanes::new(config.requests_per_second),
             config,
             table,
             client,
             render_page,
             tasks,
             turn: AtomicUsize::new(0),
-            lanes: Mutex::default(),
             sleepers: Arc::new(Sleepless),
             hold: HOLD,
         }
+    }
+
+    /// Whether many clients come from this address: a proxy that is believed, or something on this machine.
+    pub(super) fn trusts(&self, address: IpAddr) -> bool {
+        address.to_canonical().is_loopback() || self.config.trusted_proxies.trusts(address)
     }
 
     /// The same, where tenants sleep.
@@ -265,15 +271,15 @@ impl Proxy {
         if websocket {
             headers::ask_for_websocket(request.headers_mut());
         }
-        let permit = match self.destination(&host) {
+        let place = match self.destination(&host) {
             Destination::Tenant(route) => {
-                let permit = self.enter_lane(route.tenant)?;
+                let place = self.enter_lane(route.tenant)?;
                 if let Some(idle_after) = route.sleeps_after
-                    && is_of_a_person(request.uri())
+                    && is_of_a_person(request.uri(), request.headers())
                 {
                     self.sleepers.used(route.tenant, &route.slug, idle_after);
                 }
-                Some(permit)
+                Some(place)
             }
             Destination::Console | Destination::UnknownTenant => None,
         };
@@ -287,14 +293,15 @@ impl Proxy {
         }
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return match client_upgrade {
-                Some(client_upgrade) => Ok(self.join(client_upgrade, response, permit)),
+                Some(client_upgrade) => Ok(self.join(client_upgrade, response, place)),
                 None => Err(bad_gateway(
                     "The server changed the protocol without being asked.",
                 )),
             };
         }
         headers::remove_hop_by_hop(response.headers_mut());
-        Ok(response.map(|body| hold_while_streaming(body, permit)))
+        // Its place is taken until the body has been streamed.
+        Ok(hold(response, place))
     }
 
     /// Tries until the request is delivered, and says how long it was held for a tenant that sleeps.
@@ -309,7 +316,7 @@ impl Proxy {
         host: &str,
         mut request: Request<Body>,
     ) -> Result<(Response, Option<Duration>), Problem> {
-        let may_wait = is_of_a_person(request.uri());
+        let may_wait = is_of_a_person(request.uri(), request.headers());
         let mut hold = Hold::new(self.hold);
         let mut attempts = 0_usize;
         let mut was_broken = false;
@@ -422,30 +429,28 @@ impl Proxy {
         }
     }
 
-    fn enter_lane(&self, tenant: TenantId) -> Result<OwnedSemaphorePermit, Problem> {
-        let lane = {
-            let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-            if lanes.len()
-                > self
-                    .table
-                    .borrow()
-                    .len()
-                    .saturating_mul(2)
-                    .saturating_add(64)
-            {
-                lanes.retain(|_, lane| lane.available_permits() < TENANT_CONCURRENCY);
-            }
-            Arc::clone(
-                lanes
-                    .entry(tenant)
-                    .or_insert_with(|| Arc::new(Semaphore::new(TENANT_CONCURRENCY))),
-            )
-        };
-        lane.try_acquire_owned().map_err(|_full| {
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", "Too many requests at once")
-                .with_detail("This helpdesk has as many requests under way as it may have. Try again in a moment.")
-                .with_retry_after(Duration::from_secs(1))
-        })
+    fn enter_lane(&self, tenant: TenantId) -> Result<Place, Problem> {
+        let hosts = self.table.borrow().len();
+        self.lanes
+            .enter(tenant, hosts, Instant::now())
+            .map_err(|full| {
+                metrics::counter!("router_requests_limited_total", "limit" => full.as_str())
+                    .increment(1);
+                match full {
+                    Full::Rate { after } => Problem::too_many_requests(after).with_detail(
+                        "This helpdesk gets more requests per second than it may. Send fewer, or try again in a moment.",
+                    ),
+                    Full::Concurrency => Problem::new(
+                        StatusCode::SERVICE_UNAVAILABLE,
+                        "overloaded",
+                        "Too many requests at once",
+                    )
+                    .with_detail(
+                        "This helpdesk has as many requests under way as it may have. Try again in a moment.",
+                    )
+                    .with_retry_after(Duration::from_secs(1)),
+                }
+            })
     }
 
     async fn send(&self, address: &str, mut request: Request<Body>) -> Result<Response, SendError> {
@@ -472,12 +477,12 @@ impl Proxy {
         &self,
         client: hyper::upgrade::OnUpgrade,
         mut response: Response,
-        permit: Option<OwnedSemaphorePermit>,
+        place: Option<Place>,
     ) -> Response {
         let server = hyper::upgrade::on(&mut response);
         let stopping = self.tasks.stopping();
         self.tasks.spawn("websocket", async move {
-            let _permit = permit;
+            let _held = place;
             let (client, server) = match tokio::try_join!(client, server) {
                 Ok(both) => both,
                 Err(error) => {
@@ -533,18 +538,6 @@ fn upstream_uri(address: &str, original: &Uri) -> Uri {
         .path_and_query(path)
         .build()
         .unwrap_or_else(|_| Uri::from_static("/"))
-}
-
-/// Keeps the tenant's place taken until the body has been streamed.
-fn hold_while_streaming(body: Body, permit: Option<OwnedSemaphorePermit>) -> Body {
-    use http_body_util::BodyExt as _;
-    match permit {
-        Some(permit) => Body::new(body.map_frame(move |frame| {
-            let _held = &permit;
-            frame
-        })),
-        None => body,
-    }
 }
 
 /// The name of the page asset that is asked for, with the headers that matter to it.

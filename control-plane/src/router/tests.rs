@@ -117,6 +117,15 @@ async fn stage(routes: Vec<(String, Route)>) -> Stage {
 
 /// With another bound for how long requests are held.
 async fn stage_holding(routes: Vec<(String, Route)>, hold: Duration) -> Stage {
+    stage_limited(routes, hold, super::lanes::DEFAULT_REQUESTS_PER_SECOND).await
+}
+
+/// With another bound for how many requests a tenant gets.
+async fn stage_limited(
+    routes: Vec<(String, Route)>,
+    hold: Duration,
+    requests_per_second: std::num::NonZeroU32,
+) -> Stage {
     let tasks = Tasks::new();
     let console_tasks = Tasks::new();
     let console = upstream(&console_tasks, "console").await;
@@ -126,6 +135,7 @@ async fn stage_holding(routes: Vec<(String, Route)>, hold: Duration) -> Stage {
         console: console.to_string().parse().unwrap(),
         secure: false,
         trusted_proxies: TrustedProxies::new(vec!["127.0.0.2".parse().unwrap()]),
+        requests_per_second,
     };
     let render: super::RenderPage = Arc::new(|problem: &Problem| {
         let mut response = problem.clone().into_response();
@@ -524,6 +534,73 @@ async fn a_request_for_a_tenant_that_sleeps_wakes_it_and_is_held() {
     );
 }
 
+#[tokio::test]
+async fn an_open_page_that_listens_neither_wakes_nor_uses_a_tenant() {
+    let tasks = Tasks::new();
+    let acme = upstream(&tasks, "acme").await;
+    let (host, route) = sleeper(acme);
+    let asleep = Route {
+        target: RouteTarget::Asleep,
+        ..route.clone()
+    };
+    let stage = stage(vec![(host.clone(), asleep)]).await;
+    let listen = || {
+        stage
+            .request(http::Method::GET, "acme.localhost", "/sse")
+            .header("accept", "text/event-stream")
+            .send()
+    };
+    // The stream has ended with the tenant's going to sleep, and the page asks for it again.
+    let answer = listen().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.text().await.unwrap().contains("tenant_starting"));
+    assert_eq!(stage.sleepers.heard(), [""; 0]);
+    // Somebody has woken it: the page hears of what happens again.
+    let routes = [(host, route)];
+    stage
+        .table
+        .send_replace(Arc::new(RoutingTable::new(routes)));
+    let mut events = listen().await.unwrap();
+    assert_eq!(events.status(), StatusCode::OK);
+    assert!(events.chunk().await.unwrap().is_some());
+    assert_eq!(stage.sleepers.heard(), [""; 0]);
+    // A click.
+    stage.get("acme.localhost", "/agent").await;
+    assert_eq!(stage.sleepers.heard(), ["used"]);
+}
+
+#[tokio::test]
+async fn more_requests_than_a_tenant_may_get_are_refused_and_others_are_served() {
+    let tasks = Tasks::new();
+    let (acme, beta) = (
+        upstream(&tasks, "acme").await,
+        upstream(&tasks, "beta").await,
+    );
+    let (host, route) = sleeper(acme);
+    let routes = vec![
+        (host, route),
+        self::route("beta", RouteTarget::Serving(vec![beta])),
+    ];
+    let stage = stage_limited(routes, Duration::from_secs(30), 1.try_into().unwrap()).await;
+    let mut last = None;
+    for _ in 0..3 {
+        last = Some(stage.get("acme.localhost", "/agent").await);
+    }
+    let refused = last.unwrap();
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(refused.headers()["retry-after"], "1");
+    assert!(refused.text().await.unwrap().contains("rate_limited"));
+    // What is refused is no use of the tenant.
+    assert_eq!(stage.sleepers.heard(), ["used", "used"]);
+    for host in ["beta.localhost", "localhost"] {
+        assert_eq!(
+            stage.get(host, "/").await.status(),
+            StatusCode::OK,
+            "{host}"
+        );
+    }
+}
+
 /// An address where nobody listens: what is left of a runtime that has gone.
 fn nobody() -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -701,6 +778,82 @@ async fn nobody_is_held_for_longer_than_the_router_holds() {
         (Duration::from_millis(800)..Duration::from_secs(3)).contains(&took),
         "{took:?}"
     );
+}
+
+/// A router whose clients have little time.
+async fn impatient() -> (SocketAddr, Tasks) {
+    let tasks = Tasks::new();
+    let acme = upstream(&tasks, "acme").await;
+    let routes = [route("acme", RouteTarget::Serving(vec![acme]))];
+    let (_, table) = watch::channel(Arc::new(RoutingTable::new(routes)));
+    let config = RouterConfig {
+        base_domain: "localhost".to_owned(),
+        console: acme.to_string().parse().unwrap(),
+        secure: false,
+        trusted_proxies: TrustedProxies::default(),
+        requests_per_second: super::lanes::DEFAULT_REQUESTS_PER_SECOND,
+    };
+    let render: super::RenderPage = Arc::new(|problem: &Problem| problem.clone().into_response());
+    let proxy = Arc::new(Proxy::new(config, table, render, tasks.clone()));
+    let listener = service_kit::http::bind(([127, 0, 0, 1], 0).into())
+        .await
+        .unwrap();
+    let address = listener.local_addr().unwrap();
+    let patience = super::server::Patience {
+        head: Duration::from_millis(300),
+        idle: Duration::from_millis(600),
+        per_address: 8,
+    };
+    super::server::serve_with(&tasks, listener, proxy, patience);
+    (address, tasks)
+}
+
+#[tokio::test]
+async fn whoever_asks_for_nothing_is_not_kept() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let (address, _tasks) = impatient().await;
+    let connect = async |said: &'static [u8]| {
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        stream.write_all(said).await.unwrap();
+        stream
+    };
+    // Nothing; the beginning of what could be either protocol; HTTP/2 without a request, and HTTP/1 without the end of one.
+    let silent: [&[u8]; 4] = [
+        b"",
+        b"PRI * HTT",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
+        b"GET / HTTP/1.1\r\nhost: acme",
+    ];
+    for said in silent {
+        let mut stream = connect(said).await;
+        let mut answer = Vec::new();
+        let ended = stream.read_to_end(&mut answer);
+        tokio::time::timeout(Duration::from_secs(5), ended)
+            .await
+            .unwrap_or_else(|_kept| panic!("{said:?} is kept"))
+            .ok();
+    }
+    // A stream that somebody listens to is kept for as long as it takes.
+    let mut listening =
+        connect(b"GET /sse HTTP/1.1\r\nhost: acme.localhost\r\nconnection: close\r\n\r\n").await;
+    let mut bytes = [0; 4096];
+    let reading = async {
+        loop {
+            assert!(
+                listening.read(&mut bytes).await.unwrap() > 0,
+                "it was ended"
+            );
+        }
+    };
+    tokio::time::timeout(Duration::from_millis(1_500), reading)
+        .await
+        .unwrap_err();
+    // The answer still says how long it is.
+    let mut stream =
+        connect(b"GET / HTTP/1.1\r\nhost: none.localhost\r\nconnection: close\r\n\r\n").await;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.contains("content-length: "), "{answer}");
 }
 
 #[tokio::test]

@@ -8,6 +8,9 @@ use crate::diagnostic::Diagnostic;
 use crate::digest::Sha256Digest;
 use crate::name::ModuleName;
 
+/// Code of the 404 for a runtime with a good token whose tenant the control plane does not have: it has not adopted it, or it is gone.
+pub const NO_SUCH_TENANT: &str = "no_such_tenant";
+
 /// One line of the watch stream (newline-delimited JSON). Level-triggered: a snapshot says everything, so
 /// losing any event loses nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

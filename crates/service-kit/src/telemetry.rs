@@ -123,10 +123,18 @@ pub fn init(service: &'static str, args: &TelemetryArgs) -> anyhow::Result<Telem
         .with(traces)
         .try_init()
         .context("setting up the log")?;
-    let metrics = PrometheusBuilder::new()
+    let handle = PrometheusBuilder::new()
         .install_recorder()
         .context("setting up metrics")?;
-    Ok(TelemetryGuard { provider, metrics })
+    metrics::describe_histogram!(
+        "http_request_duration_seconds",
+        metrics::Unit::Seconds,
+        "duration of requests until the answer begins, by method, route and status"
+    );
+    Ok(TelemetryGuard {
+        provider,
+        metrics: handle,
+    })
 }
 
 /// Installs aws-lc-rs as the process's TLS provider. Call first thing in `main`; calling again does nothing.

@@ -63,6 +63,7 @@ pub struct Exports {
 impl Exports {
     /// Begins nothing yet.
     pub fn new(settings: Settings) -> Self {
+        metrics::describe_counter!(settings.metric, "exports of tenants by outcome");
         Self {
             archives: settings.archives,
             jobs: Jobs::default(),

@@ -1,6 +1,7 @@
 //! House rules that a compiler does not check.
 
 mod fences;
+mod metrics;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -150,6 +151,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     check_files(&root, &mut findings)?;
     check_fuzz_lock(&root, &mut findings)?;
     findings.extend(fences::check(&root)?);
+    findings.extend(metrics::check(&root)?);
     if findings.is_empty() {
         return Ok(());
     }

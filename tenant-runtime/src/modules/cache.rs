@@ -45,21 +45,22 @@ impl Cache {
         }
     }
 
-    /// What is cached; empty when there is nothing or it cannot be read (the control plane has it all).
-    pub fn read_index(&self) -> Index {
+    /// The list that was kept last; `None` when none ever was or it cannot be read (the control plane has it all).
+    pub fn read_index(&self) -> Option<Index> {
         let path = self.folder.join(INDEX);
         let text = match std::fs::read(&path) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Index::default(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
                 tracing::warn!(%error, path = %path.display(), "the module cache cannot be read, starting without it");
-                return Index::default();
+                return None;
             }
         };
-        serde_json::from_slice(&text).unwrap_or_else(|error| {
-            tracing::warn!(%error, path = %path.display(), "the module cache is damaged, starting without it");
-            Index::default()
-        })
+        serde_json::from_slice(&text)
+            .inspect_err(|error| {
+                tracing::warn!(%error, path = %path.display(), "the module cache is damaged, starting without it");
+            })
+            .ok()
     }
 
     /// The text of a module; `None` when it is missing or is not what its name says.
@@ -135,14 +136,14 @@ mod tests {
     fn what_was_written_is_read_and_old_texts_go() {
         let folder = tempfile::tempdir().unwrap();
         let cache = Cache::new(folder.path());
-        assert_eq!(cache.read_index(), Index::default());
+        assert_eq!(cache.read_index(), None);
         for (generation, text) in [(1, "first"), (2, "second")] {
             cache
                 .write_text(Sha256Digest::of(text.as_bytes()), text)
                 .unwrap();
             cache.write_index(&index(generation, text)).unwrap();
         }
-        assert_eq!(cache.read_index(), index(2, "second"));
+        assert_eq!(cache.read_index(), Some(index(2, "second")));
         assert_eq!(
             cache.read_text(Sha256Digest::of(b"second")).as_deref(),
             Some("second")
@@ -159,6 +160,6 @@ mod tests {
         std::fs::write(folder.path().join(format!("modules/{digest}.yaml")), "evil").unwrap();
         assert_eq!(cache.read_text(digest), None);
         std::fs::write(folder.path().join("modules/index.json"), "{").unwrap();
-        assert_eq!(cache.read_index(), Index::default());
+        assert_eq!(cache.read_index(), None);
     }
 }

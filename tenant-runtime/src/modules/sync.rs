@@ -15,6 +15,7 @@ use futures_util::StreamExt as _;
 use service_kit::Chain;
 use service_kit::internal::PartState;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::app::AppState;
 use crate::modules::cache::{Cache, CachedModule, Index};
@@ -28,24 +29,77 @@ pub const PART: &str = "modules";
 
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// A control plane that takes a watch says at once what is; one that does not is asked again.
+const FIRST_WORD: Duration = Duration::from_secs(10);
+/// A tenant that the control plane does not know is one that somebody else has just made, most likely: it has this long to adopt it
+/// before the runtime serves without modules of the tenant's own.
+const ADOPTION: Duration = Duration::from_secs(5);
 
-/// A version that could not be used; it is not tried again until the content changes or the process restarts.
+/// A version that could not be used.
 #[derive(Debug, Clone)]
 struct RefusedModule {
     sha256: Sha256Digest,
     diagnostics: Vec<Diagnostic>,
+    again: Again,
+}
+
+/// When a version that was refused is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Again {
+    /// When its content changes or the process restarts: the same would come of it.
+    Never,
+    /// At the next word of the control plane: its text may be back in the object store.
+    NextEvent,
+}
+
+/// Whether what the tenant's modules are was ever heard here. Before that, requests would be answered without them: hooks that check
+/// what people enter would not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Knowledge {
+    /// From the control plane, or from the folder where the last list is kept.
+    Some,
+    /// Not yet; the control plane has not known the tenant since then.
+    None { unknown_since: Option<Instant> },
+}
+
+impl Knowledge {
+    const NONE: Self = Self::None {
+        unknown_since: None,
+    };
+
+    /// The control plane says that it does not know the tenant.
+    const fn unknown(&mut self, now: Instant) {
+        if let Self::None {
+            unknown_since: since @ None,
+        } = self
+        {
+            *since = Some(now);
+        }
+    }
+
+    /// Whether requests may be answered with what is loaded.
+    fn suffices(self, now: Instant) -> bool {
+        match self {
+            Self::Some => true,
+            Self::None { unknown_since } => {
+                unknown_since.is_some_and(|since| now.duration_since(since) >= ADOPTION)
+            }
+        }
+    }
 }
 
 /// The one owner of what is loaded; requests only see what it publishes.
 pub struct Sync {
     app: AppState,
-    control_plane: ControlPlane,
+    /// `None` where there is none: then the stock modules are all there will be.
+    control_plane: Option<ControlPlane>,
     cache: Cache,
     instance: String,
     stock: BTreeMap<ModuleName, Arc<LoadedModule>>,
     tenant: BTreeMap<ModuleName, Arc<LoadedModule>>,
     refused: BTreeMap<ModuleName, RefusedModule>,
     wanted: Option<Wanted>,
+    knowledge: Knowledge,
     generation: u64,
     /// `tenant` differs from what is published. Kept here, because bringing in may be interrupted half-way.
     dirty: bool,
@@ -62,13 +116,18 @@ enum Interruption {
     Watch(#[from] WatchError),
     #[error("a module could not be brought in now")]
     Load(#[source] LoadError),
-    #[error("no word from the control plane for {} seconds", SILENCE.as_secs())]
-    Silent,
+    #[error("no word from the control plane for {} seconds", .0.as_secs())]
+    Silent(Duration),
 }
 
 impl Sync {
     /// Nothing loaded yet.
-    pub fn new(app: AppState, control_plane: ControlPlane, cache: Cache, instance: String) -> Self {
+    pub fn new(
+        app: AppState,
+        control_plane: Option<ControlPlane>,
+        cache: Cache,
+        instance: String,
+    ) -> Self {
         Self {
             suspensions: app.modules.subscribe_to_suspensions(),
             told_suspended: BTreeSet::new(),
@@ -80,6 +139,7 @@ impl Sync {
             tenant: BTreeMap::new(),
             refused: BTreeMap::new(),
             wanted: None,
+            knowledge: Knowledge::NONE,
             generation: 0,
             dirty: false,
         }
@@ -88,34 +148,68 @@ impl Sync {
     /// Loads stock and cached modules, then follows the control plane until the shutdown.
     pub async fn run(mut self) -> anyhow::Result<()> {
         let stopping = self.app.tasks.stopping();
-        stopping.run_until_cancelled(self.follow()).await;
+        let control_plane = self.control_plane.take();
+        let work = async {
+            self.start().await;
+            match control_plane {
+                Some(control_plane) => self.follow(&control_plane).await,
+                None => {
+                    tracing::info!(
+                        "no control plane is configured, serving the modules that are here"
+                    );
+                    self.app.readiness.set(PART, PartState::Ready);
+                    std::future::pending().await
+                }
+            }
+        };
+        stopping.run_until_cancelled(work).await;
         Ok(())
     }
 
-    async fn follow(&mut self) {
-        self.start().await;
+    async fn follow(&mut self, control_plane: &ControlPlane) {
+        self.app
+            .readiness
+            .set(PART, self.standing("the control plane was not reached yet"));
         let mut pauses = Pauses::new();
         loop {
-            let interruption = self.connection(&mut pauses).await;
+            let interruption = self.connection(control_plane, &mut pauses).await;
             tracing::warn!(error = %Chain(&interruption), "following the control plane was interrupted, trying again");
-            self.app.readiness.set(
-                PART,
-                PartState::Stale {
-                    reason: format!(
-                        "the control plane is away since {}; serving the modules of generation {}",
-                        self.app.clock.now().format("%Y-%m-%d %H:%M:%S UTC"),
-                        self.generation
-                    ),
-                },
-            );
+            let why = match &interruption {
+                Interruption::Watch(error @ WatchError::NoSuchTenant) => {
+                    self.knowledge.unknown(Instant::now());
+                    error.to_string()
+                }
+                interruption => format!(
+                    "{}, at {}",
+                    Chain(interruption),
+                    self.app.clock.now().format("%Y-%m-%d %H:%M:%S UTC"),
+                ),
+            };
+            self.app.readiness.set(PART, self.standing(&why));
             if !matches!(
                 interruption,
-                Interruption::Watch(WatchError::Ended) | Interruption::Silent
+                Interruption::Watch(WatchError::Ended) | Interruption::Silent(_)
             ) {
                 // Something may have been missed, or a presigned URL is too old: ask for everything.
                 self.wanted = None;
             }
             tokio::time::sleep(pauses.next()).await;
+        }
+    }
+
+    /// How this part stands while the control plane is not followed.
+    fn standing(&self, why: &str) -> PartState {
+        if self.knowledge.suffices(Instant::now()) {
+            PartState::Stale {
+                reason: format!(
+                    "{why}; serving the modules of generation {}",
+                    self.generation
+                ),
+            }
+        } else {
+            PartState::NotReady {
+                reason: format!("waiting for the first list of the tenant's modules: {why}"),
+            }
         }
     }
 
@@ -131,7 +225,7 @@ impl Sync {
             .app
             .tasks
             .spawn_blocking("read the module cache", move || {
-                let index = cache.read_index();
+                let index = cache.read_index()?;
                 let texts: Vec<_> = index
                     .modules
                     .iter()
@@ -143,10 +237,14 @@ impl Sync {
                         ))
                     })
                     .collect();
-                (index.generation, texts)
+                Some((index, texts))
             })
             .await;
-        if let Ok((generation, texts)) = cached {
+        if let Ok(Some((index, texts))) = cached {
+            // With a text gone it would start without a module that it had.
+            if texts.len() == index.modules.len() {
+                self.knowledge = Knowledge::Some;
+            }
             for (name, module, text) in texts {
                 let origin = Origin::Tenant {
                     version: module.version,
@@ -156,18 +254,9 @@ impl Sync {
                     self.tenant.insert(name, loaded);
                 }
             }
-            self.generation = generation;
+            self.generation = index.generation;
         }
         self.publish();
-        self.app.readiness.set(
-            PART,
-            PartState::Stale {
-                reason: format!(
-                    "the control plane was not reached yet; serving the modules of generation {}",
-                    self.generation
-                ),
-            },
-        );
     }
 
     /// Loads something that cannot be asked for again, waiting for the database where it must.
@@ -204,8 +293,12 @@ impl Sync {
     }
 
     /// One connection, until it breaks.
-    async fn connection(&mut self, pauses: &mut Pauses) -> Interruption {
-        match self.try_connection(pauses).await {
+    async fn connection(
+        &mut self,
+        control_plane: &ControlPlane,
+        pauses: &mut Pauses,
+    ) -> Interruption {
+        match self.try_connection(control_plane, pauses).await {
             Ok(never) => match never {},
             Err(interruption) => interruption,
         }
@@ -213,41 +306,54 @@ impl Sync {
 
     async fn try_connection(
         &mut self,
+        control_plane: &ControlPlane,
         pauses: &mut Pauses,
     ) -> Result<std::convert::Infallible, Interruption> {
         // Without a wanted state (first connection, or doubt) the stream begins with a snapshot.
         let after = self.wanted.as_ref().map(|wanted| wanted.generation);
-        let mut events = self.control_plane.watch(&self.instance, after).await?;
+        let opening = control_plane.watch(&self.instance, after);
+        let mut events = tokio::time::timeout(FIRST_WORD, opening)
+            .await
+            .map_err(|_elapsed| Interruption::Silent(FIRST_WORD))??;
         let mut first = true;
         loop {
-            let silent = tokio::time::Instant::now() + SILENCE;
+            let patience = if first { FIRST_WORD } else { SILENCE };
+            let silent = Instant::now() + patience;
             let event = loop {
                 tokio::select! {
                     event = tokio::time::timeout_at(silent, events.next()) => break event,
                     // The sender lives as long as the app, so this ends with a change only.
-                    _changed = self.suspensions.changed() => self.tell_suspensions().await?,
+                    _changed = self.suspensions.changed() => self.tell_suspensions(control_plane).await?,
                 }
             };
             let event = match event {
-                Err(_elapsed) => return Err(Interruption::Silent),
+                Err(_elapsed) => return Err(Interruption::Silent(patience)),
                 Ok(None) => return Err(WatchError::Ended.into()),
                 Ok(Some(event)) => event?,
             };
-            self.bring_in(&event, first).await?;
+            self.bring_in(control_plane, &event, first).await?;
             first = false;
             pauses.reset();
             self.app.readiness.set(PART, PartState::Ready);
         }
     }
 
-    async fn bring_in(&mut self, event: &WatchEvent, first: bool) -> Result<(), Interruption> {
+    async fn bring_in(
+        &mut self,
+        control_plane: &ControlPlane,
+        event: &WatchEvent,
+        first: bool,
+    ) -> Result<(), Interruption> {
         let Some(wanted) = Wanted::after(self.wanted.take(), event) else {
             // A change without a snapshot before it: the next connection starts with one.
             return Err(WatchError::Ended.into());
         };
         let plan = wanted.plan(
             |name| self.loaded_digest(name),
-            |name| self.refused.get(name).map(|it| it.sha256),
+            |name| {
+                let refused = self.refused.get(name)?;
+                (refused.again == Again::Never).then_some(refused.sha256)
+            },
             self.tenant.keys(),
         );
         for name in &plan.remove {
@@ -256,7 +362,7 @@ impl Sync {
             tracing::info!(module.name = %name, generation = wanted.generation, "module removed");
         }
         for reference in &plan.load {
-            self.load(reference).await?;
+            self.load(control_plane, reference).await?;
         }
         for name in &plan.settled {
             self.refused.remove(name);
@@ -266,14 +372,20 @@ impl Sync {
         let changed = std::mem::take(&mut self.dirty) || grown;
         if changed {
             self.publish();
+            // Before it is said, and so before whoever hears it may take the folder for up to date.
+            self.write_index().await;
+        } else if self.knowledge != Knowledge::Some {
+            // That there are none is worth keeping too.
+            self.write_index().await;
         }
-        let speaks_of = if first {
+        self.knowledge = Knowledge::Some;
+        let heartbeat = matches!(event, WatchEvent::Bookmark { .. });
+        let speaks_of = if first || (heartbeat && changed) {
             wanted.names()
         } else {
             Wanted::named_by(event)
         };
-        let heartbeat = matches!(event, WatchEvent::Bookmark { .. });
-        let acknowledgement = (first || !heartbeat || grown).then(|| Acknowledgement {
+        let acknowledgement = (first || !heartbeat || changed).then(|| Acknowledgement {
             instance: self.instance.clone(),
             generation: wanted.generation,
             results: speaks_of
@@ -283,17 +395,14 @@ impl Sync {
         });
         self.wanted = Some(wanted);
         if let Some(acknowledgement) = acknowledgement {
-            self.acknowledge(acknowledgement).await?;
-        }
-        if changed {
-            self.write_index().await;
+            self.acknowledge(control_plane, acknowledgement).await?;
         }
         Ok(())
     }
 
     /// Tells the control plane of modules whose code was suspended, or runs again. Before the first event there is nothing to
     /// tell: the first acknowledgement speaks of every module.
-    async fn tell_suspensions(&mut self) -> Result<(), Interruption> {
+    async fn tell_suspensions(&mut self, control_plane: &ControlPlane) -> Result<(), Interruption> {
         let Some(wanted) = &self.wanted else {
             return Ok(());
         };
@@ -313,11 +422,15 @@ impl Sync {
             generation: wanted.generation,
             results,
         };
-        self.acknowledge(acknowledgement).await
+        self.acknowledge(control_plane, acknowledgement).await
     }
 
-    async fn acknowledge(&mut self, acknowledgement: Acknowledgement) -> Result<(), Interruption> {
-        self.control_plane.acknowledge(&acknowledgement).await?;
+    async fn acknowledge(
+        &mut self,
+        control_plane: &ControlPlane,
+        acknowledgement: Acknowledgement,
+    ) -> Result<(), Interruption> {
+        control_plane.acknowledge(&acknowledgement).await?;
         for result in acknowledgement.results {
             if result.suspension.is_some() {
                 self.told_suspended.insert(result.name);
@@ -329,10 +442,20 @@ impl Sync {
     }
 
     /// Fetches, checks and loads one version; a refusal is remembered and keeps the last good version.
-    async fn load(&mut self, reference: &ModuleReference) -> Result<(), Interruption> {
+    async fn load(
+        &mut self,
+        control_plane: &ControlPlane,
+        reference: &ModuleReference,
+    ) -> Result<(), Interruption> {
         let name = &reference.name;
-        let text = match self.control_plane.fetch(reference).await {
+        let text = match control_plane.fetch(reference).await {
             Ok(text) => text,
+            // One text that is lost must not keep the tenant from serving.
+            Err(error @ WatchError::Missing(_)) => {
+                let finding = loader::finding("missing", error.to_string());
+                self.refuse(reference, vec![finding], Again::NextEvent);
+                return Ok(());
+            }
             Err(
                 error @ (WatchError::TooLarge(_)
                 | WatchError::Digest { .. }
@@ -342,6 +465,7 @@ impl Sync {
                 self.refuse(
                     reference,
                     vec![loader::finding("damaged", error.to_string())],
+                    Again::Never,
                 );
                 return Ok(());
             }
@@ -361,11 +485,12 @@ impl Sync {
                         "wrong-name",
                         format!("the file is named {found}, but it was announced as {name}"),
                     )],
+                    Again::Never,
                 );
                 return Ok(());
             }
             Err(LoadError::Refused(diagnostics)) => {
-                self.refuse(reference, diagnostics);
+                self.refuse(reference, diagnostics, Again::Never);
                 return Ok(());
             }
             Err(error) => return Err(Interruption::Load(error)),
@@ -378,18 +503,27 @@ impl Sync {
         Ok(())
     }
 
-    fn refuse(&mut self, reference: &ModuleReference, diagnostics: Vec<Diagnostic>) {
-        tracing::warn!(
-            module.name = %reference.name,
-            module.version = reference.version,
-            findings = %loader::one_line(&diagnostics),
-            "module refused, the last good version stays"
-        );
-        metrics::counter!("modules_refused_total").increment(1);
+    fn refuse(&mut self, reference: &ModuleReference, diagnostics: Vec<Diagnostic>, again: Again) {
         let refused = RefusedModule {
             sha256: reference.sha256,
             diagnostics,
+            again,
         };
+        let diagnostics = &refused.diagnostics;
+        let before = self.refused.get(&reference.name);
+        if before.is_some_and(|before| {
+            before.sha256 == refused.sha256 && before.diagnostics == *diagnostics
+        }) {
+            // Tried again, and nothing has changed.
+            return;
+        }
+        tracing::warn!(
+            module.name = %reference.name,
+            module.version = reference.version,
+            findings = %loader::one_line(diagnostics),
+            "module refused, the last good version stays"
+        );
+        metrics::counter!("modules_refused_total").increment(1);
         self.refused.insert(reference.name.clone(), refused);
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::digest::Sha256Digest;
 use domain::sleep::SleepNotice;
-use domain::watch::{Acknowledgement, ModuleReference, WatchEvent};
+use domain::watch::{Acknowledgement, ModuleReference, NO_SUCH_TENANT, WatchEvent};
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _};
 use http::StatusCode;
 use reqwest::{Client, Response, Url};
@@ -19,6 +19,10 @@ pub const SILENCE: Duration = Duration::from_secs(45);
 /// For texts and acknowledgements, from connecting to the last byte.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+/// Of an answer that refuses something so much is read; what says why takes far less.
+const MAX_REFUSAL: usize = 16 * 1024;
+/// How an object store says that it has everything but this object (and not that it has no such bucket).
+const NO_SUCH_KEY: &str = "<Code>NoSuchKey</Code>";
 /// A snapshot names every module; one takes well under 2 kB, so this is enough for some thousand.
 const MAX_LINE: usize = 4 * 1024 * 1024;
 
@@ -56,6 +60,12 @@ pub enum WatchError {
         /// The answer.
         status: StatusCode,
     },
+    /// The token is good, and the control plane has no such tenant: it has not adopted it, or it is gone there.
+    #[error("the control plane does not know this tenant")]
+    NoSuchTenant,
+    /// Announced, and not in the object store.
+    #[error("the text of the module {0} is not in the object store; upload the module again")]
+    Missing(String),
     /// The stream broke or is not lines.
     #[error("reading the watch stream")]
     Read(#[source] LinesCodecError),
@@ -125,7 +135,7 @@ impl ControlPlane {
                 doing: "opening the watch stream",
                 source,
             })?;
-        let response = successful("opening the watch stream", response)?;
+        let response = successful("opening the watch stream", response).await?;
         let reader = StreamReader::new(response.bytes_stream().map_err(std::io::Error::other));
         let lines = FramedRead::new(reader, LinesCodec::new_with_max_length(MAX_LINE));
         Ok(lines
@@ -140,9 +150,10 @@ impl ControlPlane {
     /// Fetches the text of a module and checks that it is the one that was announced.
     pub async fn fetch(&self, module: &ModuleReference) -> Result<String, WatchError> {
         const DOING: &str = "fetching a module";
-        let call = |source| WatchError::Call {
+        // The URL is as good as a password for a while, and errors are logged.
+        let call = |source: reqwest::Error| WatchError::Call {
             doing: DOING,
-            source,
+            source: source.without_url(),
         };
         // The URL is presigned: no credential of ours goes to the object store.
         let response = self
@@ -152,7 +163,18 @@ impl ControlPlane {
             .send()
             .await
             .map_err(call)?;
-        let mut chunks = successful(DOING, response)?.bytes_stream();
+        if response.status() == StatusCode::NOT_FOUND {
+            let status = response.status();
+            return Err(if refusal(response).await.contains(NO_SUCH_KEY) {
+                WatchError::Missing(module.name.to_string())
+            } else {
+                WatchError::Refused {
+                    doing: DOING,
+                    status,
+                }
+            });
+        }
+        let mut chunks = successful(DOING, response).await?.bytes_stream();
         let mut bytes = Vec::new();
         while let Some(chunk) = chunks.try_next().await.map_err(call)? {
             if bytes.len() + chunk.len() > module_spec::MAX_BYTES {
@@ -186,7 +208,7 @@ impl ControlPlane {
                 doing: DOING,
                 source,
             })?;
-        successful(DOING, response).map(drop)
+        successful(DOING, response).await.map(drop)
     }
 
     /// Says when this tenant must be awake.
@@ -204,7 +226,7 @@ impl ControlPlane {
                 doing: DOING,
                 source,
             })?;
-        successful(DOING, response).map(drop)
+        successful(DOING, response).await.map(drop)
     }
 
     fn url(&self, path: &str) -> Result<Url, WatchError> {
@@ -214,13 +236,35 @@ impl ControlPlane {
     }
 }
 
-fn successful(doing: &'static str, response: Response) -> Result<Response, WatchError> {
-    if response.status().is_success() {
-        Ok(response)
-    } else {
-        Err(WatchError::Refused {
-            doing,
-            status: response.status(),
-        })
+async fn successful(doing: &'static str, response: Response) -> Result<Response, WatchError> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
     }
+    if status == StatusCode::NOT_FOUND && is_of_no_tenant(&refusal(response).await) {
+        return Err(WatchError::NoSuchTenant);
+    }
+    Err(WatchError::Refused { doing, status })
+}
+
+/// The beginning of an answer that says why; what of it can be had in time.
+async fn refusal(mut response: Response) -> String {
+    let mut bytes = Vec::new();
+    let reading = async {
+        while let Ok(Some(chunk)) = response.chunk().await {
+            let room = MAX_REFUSAL.saturating_sub(bytes.len());
+            bytes.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+            if bytes.len() >= MAX_REFUSAL {
+                break;
+            }
+        }
+    };
+    // Without the end the beginning must do.
+    let _in_time_or_not = tokio::time::timeout(CALL_TIMEOUT, reading).await;
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Whether a problem (RFC 9457) says so: whatever else may have answered 404 in the control plane's place does not.
+fn is_of_no_tenant(body: &str) -> bool {
+    serde_json::from_str::<serde_json::Value>(body).is_ok_and(|body| body["code"] == NO_SUCH_TENANT)
 }

@@ -48,8 +48,22 @@ struct Fake {
     tasks: Tasks,
 }
 
+/// How the fake control plane takes a watch.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Takes {
+    #[default]
+    Gladly,
+    /// The token is none.
+    Unauthorized,
+    /// It has no such tenant (yet).
+    NoSuchTenant,
+    /// Something else answers in its place.
+    NotFound,
+}
+
 #[derive(Default)]
 struct Registry {
+    takes: Takes,
     generation: u64,
     modules: BTreeMap<String, ModuleReference>,
     texts: BTreeMap<String, String>,
@@ -178,6 +192,16 @@ async fn watch_stream(
     if !is_ours(&headers) {
         return StatusCode::UNAUTHORIZED.into_response();
     }
+    let takes = fake.state.lock().unwrap().takes;
+    match takes {
+        Takes::Gladly => {}
+        Takes::Unauthorized => return StatusCode::UNAUTHORIZED.into_response(),
+        Takes::NotFound => return StatusCode::NOT_FOUND.into_response(),
+        Takes::NoSuchTenant => {
+            let problem = serde_json::json!({"code": domain::watch::NO_SUCH_TENANT});
+            return (StatusCode::NOT_FOUND, Json(problem)).into_response();
+        }
+    }
     let changes = BroadcastStream::new(fake.lines.subscribe());
     let first = {
         let state = fake.state.lock().unwrap();
@@ -225,12 +249,25 @@ async fn fetch(
     *state.fetches.entry(key.clone()).or_default() += 1;
     match state.texts.get(&key) {
         Some(text) => text.clone().into_response(),
-        None => StatusCode::NOT_FOUND.into_response(),
+        // As S3 says it.
+        None => {
+            let body = "<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code></Error>";
+            (StatusCode::NOT_FOUND, body).into_response()
+        }
     }
 }
 
 fn follow(test: &TestApp, url: &Url, folder: &std::path::Path) {
     let control_plane = ControlPlane::new(url.clone(), TOKEN.to_owned().into()).unwrap();
+    follow_with(test, Some(control_plane), folder);
+}
+
+fn follow_with(test: &TestApp, control_plane: Option<ControlPlane>, folder: &std::path::Path) {
+    // As the process does before anything else.
+    let starting = PartState::NotReady {
+        reason: "starting".to_owned(),
+    };
+    test.app.readiness.set(PART, starting);
     let sync = Sync::new(
         Arc::clone(&test.app),
         control_plane,
@@ -458,6 +495,145 @@ async fn with_the_control_plane_away_it_starts_from_what_it_had() {
         Origin::Tenant { version: 1, .. }
     ));
     assert!(test.app.readiness.is_ready());
+    test.stop().await;
+}
+
+/// Waits until the modules' part on the board is what `check` says.
+async fn until_part(test: &TestApp, check: impl Fn(&PartState) -> bool) {
+    let wait = async {
+        while !check(&test.app.readiness.parts()[PART]) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), wait)
+        .await
+        .unwrap_or_else(|_late| panic!("{:?}", test.app.readiness.parts()[PART]));
+}
+
+fn waits(part: &PartState, why: &str) -> bool {
+    matches!(part, PartState::NotReady { reason }
+        if reason.contains("waiting for the first list of the tenant's modules") && reason.contains(why))
+}
+
+#[tokio::test]
+async fn without_a_list_that_was_kept_it_is_not_ready_before_the_first_one_was_brought_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let (test, fake) = (TestApp::start().await, Fake::start().await);
+    fake.put("laptop", LAPTOP, LAPTOP);
+    let text = {
+        let mut state = fake.state.lock().unwrap();
+        state.takes = Takes::Unauthorized;
+        std::mem::take(&mut state.texts)
+    };
+    follow(&test, &fake.url, folder.path());
+    // A token that is refused says nothing about modules, and neither does whoever else answers there.
+    until_part(&test, |part| waits(part, "answered 401")).await;
+    fake.state.lock().unwrap().takes = Takes::NotFound;
+    until_part(&test, |part| waits(part, "answered 404")).await;
+    assert!(
+        title(&test, "queue").is_some(),
+        "stock modules are there meanwhile"
+    );
+
+    // The list is there and one text of it is lost: said, and no reason to serve nobody.
+    fake.state.lock().unwrap().takes = Takes::Gladly;
+    let missing = fake.acknowledged(1, "laptop").await.unwrap();
+    assert!(
+        !missing.ok && missing.diagnostics[0].code == "missing",
+        "{missing:?}"
+    );
+    until_part(&test, |part| *part == PartState::Ready).await;
+    assert_eq!(title(&test, "laptop"), None);
+    // It is back: loaded with the next word, whatever that is about.
+    fake.state.lock().unwrap().texts = text;
+    fake.send(&WatchEvent::Bookmark { generation: 1 });
+    until(&test, |test| title(test, "laptop").is_some()).await;
+    let acks = fake.acks.subscribe();
+    let told = |acks: &Vec<Acknowledgement>| acks.last().is_some_and(|ack| ack.results[0].ok);
+    let wait = { acks }.wait_for(told).await.map(drop);
+    wait.unwrap();
+    fake.tasks.stop();
+    test.stop().await;
+}
+
+#[tokio::test]
+async fn with_the_control_plane_away_and_nothing_kept_it_waits_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let test = TestApp::start().await;
+    // Nobody listens there.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    follow(&test, &url.parse().unwrap(), folder.path());
+    until_part(&test, |part| {
+        waits(part, "the control plane cannot be followed")
+    })
+    .await;
+    assert!(!test.app.readiness.is_ready());
+    test.stop().await;
+
+    // A list without the texts that it names is none.
+    let test = TestApp::start().await;
+    let cache = Cache::new(folder.path());
+    let lost = tenant_runtime::modules::cache::CachedModule {
+        version: 1,
+        sha256: Sha256Digest::of(b"lost"),
+    };
+    let index = tenant_runtime::modules::cache::Index {
+        generation: 4,
+        modules: [("laptop".parse().unwrap(), lost)].into(),
+    };
+    cache.write_index(&index).unwrap();
+    follow(&test, &url.parse().unwrap(), folder.path());
+    until_part(&test, |part| {
+        waits(part, "the control plane cannot be followed")
+    })
+    .await;
+    test.stop().await;
+}
+
+#[tokio::test]
+async fn that_a_tenant_has_no_modules_is_kept_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (test, fake) = (TestApp::start().await, Fake::start().await);
+    follow(&test, &fake.url, folder.path());
+    fake.acknowledged(0, "laptop").await;
+    until_part(&test, |part| *part == PartState::Ready).await;
+    fake.tasks.shut_down(Duration::from_secs(5)).await;
+    test.stop().await;
+
+    let test = TestApp::start().await;
+    follow(&test, &fake.url, folder.path());
+    until_part(&test, |part| matches!(part, PartState::Stale { .. })).await;
+    test.stop().await;
+}
+
+#[tokio::test]
+async fn a_tenant_that_the_control_plane_does_not_know_serves_soon_and_gets_its_modules_once_it_is_adopted()
+ {
+    let folder = tempfile::tempdir().unwrap();
+    let (test, fake) = (TestApp::start().await, Fake::start().await);
+    fake.state.lock().unwrap().takes = Takes::NoSuchTenant;
+    fake.put("laptop", LAPTOP, LAPTOP);
+    follow(&test, &fake.url, folder.path());
+    // Whoever made it may have it adopted in a moment, with modules from an earlier life.
+    until_part(&test, |part| waits(part, "does not know this tenant")).await;
+    until_part(&test, |part| matches!(part, PartState::Stale { .. })).await;
+    assert!(test.app.readiness.is_ready());
+    fake.state.lock().unwrap().takes = Takes::Gladly;
+    until(&test, |test| title(test, "laptop").is_some()).await;
+    until_part(&test, |part| *part == PartState::Ready).await;
+    fake.tasks.stop();
+    test.stop().await;
+}
+
+#[tokio::test]
+async fn where_there_is_no_control_plane_it_is_ready_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let test = TestApp::start().await;
+    follow_with(&test, None, folder.path());
+    until_part(&test, |part| *part == PartState::Ready).await;
+    assert!(title(&test, "queue").is_some());
     test.stop().await;
 }
 

@@ -7,7 +7,7 @@ use axum::extract::{FromRequestParts, State};
 use axum::response::{IntoResponse, Response};
 use domain::id::TenantId;
 use domain::sleep::SleepNotice;
-use domain::watch::Acknowledgement;
+use domain::watch::{Acknowledgement, NO_SUCH_TENANT};
 use http::request::Parts;
 use http::{StatusCode, header};
 use serde::Deserialize;
@@ -55,7 +55,13 @@ impl FromRequestParts<AppState> for RuntimeCaller {
             Some(tenant) if tenant.intent != Intent::Absent && !tenant.is_retained() => {
                 Ok(Self { tenant: id })
             }
-            Some(_) | None => Err(refuse()),
+            // Said as what it is: a runtime whose tenant nobody here knows has no modules to wait for, one with a bad token may have.
+            Some(_) | None => Err(Problem::new(
+                StatusCode::NOT_FOUND,
+                NO_SUCH_TENANT,
+                "The control plane has no such tenant",
+            )
+            .with_detail("It was not adopted (yet), or it is gone here.")),
         }
     }
 }

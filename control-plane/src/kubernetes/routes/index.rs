@@ -1,7 +1,7 @@
 //! The routes of all hosts, followed one tenant at a time: pure.
 //!
-//! A tenant's name below the base domain is its own alone. Another host belongs to the tenant that has named it for the longest;
-//! nobody gets a host below the base domain by naming it.
+//! A tenant's name below the base domain is its own alone. Another host belongs to the oldest of the tenants that name it, and the others
+//! are told (`Routed`); nobody gets a host below the base domain by naming it.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use domain::id::TenantId;
+use domain::name::TenantSlug;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt as _;
 use tenant_crd::condition;
@@ -105,8 +106,20 @@ impl Routes {
         Some(slug)
     }
 
-    /// A Tenant is so now, or is gone.
-    pub fn tenant(&mut self, name: &str, tenant: Option<&Tenant>) {
+    /// Hosts that a tenant names and another has, each with whose it is.
+    pub fn taken(&self, name: &str) -> Vec<(&str, &TenantSlug)> {
+        let Some(known) = self.tenants.get(name) else {
+            return Vec::new();
+        };
+        let hosts = known.hosts.iter().map(AsRef::as_ref);
+        hosts
+            .filter_map(|host| Some((host, &self.table.find(host)?.slug)))
+            .filter(|(_, holder)| **holder != known.route.slug)
+            .collect()
+    }
+
+    /// A Tenant is so now, or is gone. Answers who else names a host that it names or has named: what they have may have changed too.
+    pub fn tenant(&mut self, name: &str, tenant: Option<&Tenant>) -> Vec<Box<str>> {
         let known = tenant.and_then(|tenant| self.known(tenant));
         let before = self.tenants.remove(name);
         let mut hosts: Vec<Box<str>> = Vec::new();
@@ -128,6 +141,7 @@ impl Routes {
             }
             self.tenants.insert(name.into(), known);
         }
+        let mut rivals = Vec::new();
         for host in hosts {
             let claims = self
                 .claims
@@ -139,11 +153,13 @@ impl Routes {
                 .filter_map(|slug| Some((self.tenants.get(slug)?, slug)))
                 .min_by_key(|(known, slug)| (known.made, *slug));
             let route = first.map(|(known, _)| Arc::clone(&known.route));
+            rivals.extend(claims.iter().filter(|slug| ***slug != *name).cloned());
             if claims.is_empty() {
                 self.claims.remove(&host);
             }
             self.table.set(&host, route);
         }
+        rivals
     }
 
     /// `None` where nothing of it exists: it has no id yet, or a name that cannot be one.

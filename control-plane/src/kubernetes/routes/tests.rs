@@ -171,28 +171,108 @@ fn a_tenant_that_sleeps_is_woken_by_its_requests() {
     ));
 }
 
-#[test]
-fn that_it_is_routed_is_written_once() {
+/// What is written into the status of `tenant` where these are all.
+fn told(tenant: &Tenant, all: &[Tenant]) -> Option<serde_json::Value> {
     let now = DateTime::from_timestamp(1_767_323_045, 0).unwrap();
-    let acme = tenant("acme", ACME, "2026-01-01T00:00:00Z", &json!({}));
-    let known = routes(std::slice::from_ref(&acme), &[]);
-    let patch = routed_patch(&acme, known.find("acme.example.com"), now).unwrap();
-    let written = json!({"status": patch["status"].clone()});
-    let acme = tenant("acme", ACME, "2026-01-01T00:00:00Z", &written);
+    let routes = Routes::of(all.iter(), [].iter(), "example.com");
+    routed_patch(tenant, observe(tenant, &routes, "example.com"), now)
+}
+
+fn routed(patch: Option<serde_json::Value>) -> serde_json::Value {
+    patch.unwrap()["status"]["conditions"][0].take()
+}
+
+#[test]
+fn that_it_is_routed_is_written_once_per_edit() {
+    let mut acme = tenant("acme", ACME, "2026-01-01T00:00:00Z", &json!({}));
+    let patch = told(&acme, std::slice::from_ref(&acme)).unwrap();
+    let condition: condition::Condition =
+        serde_json::from_value(patch["status"]["conditions"][0].clone()).unwrap();
     assert_eq!(
-        routed_patch(&acme, known.find("acme.example.com"), now),
-        None
+        (
+            condition.type_.as_str(),
+            condition.status,
+            condition.observed_generation
+        ),
+        ("Routed", ConditionStatus::True, Some(2))
     );
-    let condition = &acme.status.unwrap().conditions[0];
+    acme.status = serde_json::from_value(patch["status"].clone()).unwrap();
+    assert_eq!(told(&acme, std::slice::from_ref(&acme)), None);
+    // Whoever waits for a new host waits for the generation that names it.
+    acme.metadata.generation = Some(3);
+    let patch = told(&acme, std::slice::from_ref(&acme)).unwrap();
+    let again = &patch["status"]["conditions"][0];
+    assert_eq!(again["observedGeneration"], json!(3));
     assert_eq!(
-        (condition.type_.as_str(), condition.status),
-        ("Routed", ConditionStatus::True)
+        again["lastTransitionTime"],
+        serde_json::to_value(&condition.last_transition_time).unwrap()
     );
+    acme.status = serde_json::from_value(patch["status"].clone()).unwrap();
+    assert_eq!(told(&acme, std::slice::from_ref(&acme)), None);
 
     let mut fresh = tenant("new", EVIL, "2026-01-01T00:00:00Z", &json!({}));
     fresh.spec.id = None;
-    let patch = routed_patch(&fresh, None, now).unwrap();
-    assert_eq!(patch["status"]["conditions"][0]["status"], json!("False"));
+    let said = routed(told(&fresh, &[]));
+    assert_eq!(
+        (&said["status"], &said["reason"]),
+        (&json!("False"), &json!("Waiting"))
+    );
+}
+
+#[test]
+fn a_host_that_another_tenant_has_is_said_to_be_taken() {
+    let named = |slug, id, made, hosts: &[String]| {
+        tenant(slug, id, made, &json!({"spec": {"hosts": hosts}}))
+    };
+    let hosts: Vec<String> = (1..=12).map(|n| format!("help-{n}.acme.example")).collect();
+    let late = named(
+        "late",
+        EVIL,
+        "2026-02-01T00:00:00Z",
+        &["HELP-1.acme.example".to_owned()],
+    );
+    let mut all = vec![
+        named("acme", ACME, "2026-01-01T00:00:00Z", &hosts),
+        late.clone(),
+    ];
+    assert_eq!(routed(told(&all[0], &all))["status"], json!("True"));
+    let said = routed(told(&late, &all));
+    assert_eq!(
+        (&said["status"], &said["reason"]),
+        (&json!("False"), &json!("HostTaken"))
+    );
+    insta::assert_snapshot!(said["message"].as_str().unwrap(), @"requests for help-1.acme.example (of acme) go to the older tenant that names the host too, all others come here: remove it from spec.hosts of one of them");
+    // However many they are, the message stays one that can be read.
+    all[1] = named("late", EVIL, "2026-02-01T00:00:00Z", &hosts);
+    let said = routed(told(&all[1], &all));
+    let message = said["message"].as_str().unwrap();
+    assert!(
+        message.contains("help-10.acme.example (of acme) and 2 more go"),
+        "{message}"
+    );
+}
+
+#[test]
+fn whoever_gets_a_host_because_another_gives_it_up_is_told() {
+    let hosts = json!({"spec": {"hosts": ["help.acme.example"]}});
+    let mut routes = Routes::new("example.com");
+    let acme = tenant("acme", ACME, "2026-01-01T00:00:00Z", &hosts);
+    let late = tenant("late", EVIL, "2026-02-01T00:00:00Z", &hosts);
+    assert_eq!(routes.tenant("late", Some(&late)), Vec::<Box<str>>::new());
+    assert_eq!(routes.taken("late"), []);
+    assert_eq!(
+        routes.tenant("acme", Some(&acme)),
+        [Box::<str>::from("late")]
+    );
+    let acme_slug = "acme".parse().unwrap();
+    assert_eq!(routes.taken("late"), [("help.acme.example", &acme_slug)]);
+    let without = tenant("acme", ACME, "2026-01-01T00:00:00Z", &json!({}));
+    assert_eq!(
+        routes.tenant("acme", Some(&without)),
+        [Box::<str>::from("late")]
+    );
+    assert_eq!(routes.taken("late"), []);
+    assert_eq!(routes.tenant("acme", None), Vec::<Box<str>>::new());
 }
 
 proptest::proptest! {

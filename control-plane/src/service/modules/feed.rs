@@ -9,8 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use domain::id::TenantId;
 use tokio::sync::watch;
 
-/// Watch connections that one tenant may hold: its replicas, each twice while it reconnects.
-pub const MAX_WATCHERS: usize = 16;
+/// Watch connections that one tenant may hold: ten replicas at most, those that take their places, and those whose node is gone and
+/// whose connection nobody has ended. A new replica that gets no place here does not get ready.
+pub const MAX_WATCHERS: usize = 32;
 
 /// What is known of a tenant without asking the database.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

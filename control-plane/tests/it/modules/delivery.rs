@@ -199,7 +199,7 @@ async fn many_changes_at_once_become_a_snapshot() {
 async fn streams_end_with_the_process_and_are_bounded() {
     let world = World::start().await;
     let mut watches = Vec::new();
-    for _ in 0..16 {
+    for _ in 0..control_plane::modules::feed::MAX_WATCHERS {
         let mut watch = world.watch("").await;
         watch.next().await;
         watches.push(watch);

@@ -12,6 +12,7 @@ use control_plane::config::{ExportRetention, PublicUrl, Settings, TenantUrls, Ur
 use control_plane::keys::Keys;
 use control_plane::mail::{MailSettings, MailTransport};
 use control_plane::rate_limit::Rates;
+use control_plane::router::lanes::DEFAULT_REQUESTS_PER_SECOND;
 use control_plane::router::{self, Proxy, RouterConfig};
 use control_plane::runtime_token::SignedTokens;
 use domain::clock::SystemClock;
@@ -69,6 +70,8 @@ impl Serving<'_> {
             .context("listening on a free loopback port for the control plane")?;
         let console_address = console.local_addr().context("asking for an address")?;
 
+        control_plane::metrics::describe_control_plane();
+        control_plane::metrics::describe_router();
         self.guard.sum_up(&tasks);
         service_kit::http::serve(
             &tasks,
@@ -118,6 +121,7 @@ impl Serving<'_> {
                     .context("our own address is no authority")?,
                 secure: false,
                 trusted_proxies: TrustedProxies::default(),
+                requests_per_second: DEFAULT_REQUESTS_PER_SECOND,
             },
             supervisor.routing_table(),
             router::pages::render_page(app.state().pages.clone()),

@@ -195,12 +195,19 @@ fn environment(tenant: &ValidatedTenant, cluster: &ClusterConfig) -> Vec<EnvVar>
         || format!("{}.{}", tenant.slug, cluster.base_domain),
         ToString::to_string,
     );
+    let control_plane = cluster.control_plane.as_ref();
     let mut variables: Vec<EnvVar> = [
         ("GOTRS_TENANT_ID", tenant.id.to_string()),
         ("GOTRS_TENANT_SLUG", tenant.slug.to_string()),
         ("GOTRS_TENANT_NAME", tenant.display_name.clone()),
         ("GOTRS_TENANT_PLAN", tenant.plan.to_string()),
         ("GOTRS_PUBLIC_URL", cluster.public_url(&main_host)),
+    ]
+    .into_iter()
+    .chain(
+        control_plane.map(|control_plane| ("GOTRS_CONTROL_PLANE_URL", control_plane.url.clone())),
+    )
+    .chain([
         ("GOTRS_LISTEN", format!("0.0.0.0:{PORT}")),
         ("GOTRS_INTERNAL_LISTEN", format!("0.0.0.0:{INTERNAL_PORT}")),
         (
@@ -215,19 +222,15 @@ fn environment(tenant: &ValidatedTenant, cluster: &ClusterConfig) -> Vec<EnvVar>
             "GOTRS_TRACE_PARENT_FILE",
             format!("{SECRETS}/{TRACE_PARENT}"),
         ),
+    ])
+    .chain(control_plane.map(|_its| ("GOTRS_RUNTIME_TOKEN_FILE", format!("{TOKEN}/token"))))
+    .chain([
         ("GOTRS_DATA_DIR", DATA.to_owned()),
         ("GOTRS_LOG", cluster.log.clone()),
         ("GOTRS_LOG_FORMAT", "json".to_owned()),
         // Each arena of the allocator costs memory in every tenant's process.
         ("MALLOC_ARENA_MAX", "2".to_owned()),
-    ]
-    .into_iter()
-    .chain(cluster.control_plane.iter().flat_map(|control_plane| {
-        [
-            ("GOTRS_CONTROL_PLANE_URL", control_plane.url.clone()),
-            ("GOTRS_RUNTIME_TOKEN_FILE", format!("{TOKEN}/token")),
-        ]
-    }))
+    ])
     .chain(
         cluster
             .otlp_endpoint

@@ -158,7 +158,7 @@ impl Sync {
                         "no control plane is configured, serving the modules that are here"
                     );
                     self.app.readiness.set(PART, PartState::Ready);
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
             }
         };

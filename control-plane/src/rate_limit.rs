@@ -57,7 +57,18 @@ pub struct RateLimits {
     sign_ins_by_email: DefaultKeyedRateLimiter<String>,
     calls: DefaultKeyedRateLimiter<AccountId>,
     exports: DefaultKeyedRateLimiter<TenantId>,
+    runtimes: DefaultKeyedRateLimiter<TenantId>,
+    sleep_notices: DefaultKeyedRateLimiter<TenantId>,
 }
+
+/// Calls of one tenant's runtimes per second: each change of a module is a word of each of ten replicas.
+const RUNTIME_CALLS: NonZeroU32 = NonZeroU32::new(50).unwrap();
+/// Those that may come at once: a whole repository of modules is uploaded.
+const RUNTIME_BURST: NonZeroU32 = NonZeroU32::new(500).unwrap();
+/// Per second, where a runtime has something to say once a minute at most: each is a call of the API server.
+const SLEEP_NOTICES: NonZeroU32 = NonZeroU32::MIN;
+/// Ten replicas that end at once say it once more.
+const SLEEP_NOTICE_BURST: NonZeroU32 = NonZeroU32::new(30).unwrap();
 
 impl RateLimits {
     /// Limits at these rates, nothing used yet.
@@ -77,6 +88,12 @@ impl RateLimits {
                 Quota::per_second(rates.calls_per_second).allow_burst(burst),
             ),
             exports: DefaultKeyedRateLimiter::keyed(Quota::per_hour(rates.exports_per_hour)),
+            runtimes: DefaultKeyedRateLimiter::keyed(
+                Quota::per_second(RUNTIME_CALLS).allow_burst(RUNTIME_BURST),
+            ),
+            sleep_notices: DefaultKeyedRateLimiter::keyed(
+                Quota::per_second(SLEEP_NOTICES).allow_burst(SLEEP_NOTICE_BURST),
+            ),
         }
     }
 
@@ -103,6 +120,16 @@ impl RateLimits {
         self.check(&self.exports, &tenant)
     }
 
+    /// Before a call of a tenant's runtime: what runs there is not ours to believe.
+    pub fn check_runtime(&self, tenant: TenantId) -> Result<(), TooMany> {
+        self.check(&self.runtimes, &tenant)
+    }
+
+    /// Before it is noted when a tenant must be awake.
+    pub fn check_sleep_notice(&self, tenant: TenantId) -> Result<(), TooMany> {
+        self.check(&self.sleep_notices, &tenant)
+    }
+
     /// Forgets whoever has not used anything for a while; called now and then, or memory would grow with every address.
     pub fn forget_idle(&self) {
         self.signups.retain_recent();
@@ -111,6 +138,8 @@ impl RateLimits {
         self.sign_ins_by_email.retain_recent();
         self.calls.retain_recent();
         self.exports.retain_recent();
+        self.runtimes.retain_recent();
+        self.sleep_notices.retain_recent();
     }
 
     fn check<K: std::hash::Hash + Eq + Clone>(

@@ -109,7 +109,23 @@ pub async fn set_generation(
     Ok(())
 }
 
-/// Stores a replica's words, each replacing its former one about the same module.
+/// Forgets the replicas of a tenant that were heard of longest ago, beyond `most`, with their words: whatever runs there may give itself
+/// any number of names.
+pub async fn keep_newest(db: &mut PgConnection, tenant: TenantId, most: usize) -> DbResult<()> {
+    sqlx::query!(
+        "DELETE FROM runtime_replica WHERE tenant_id = $1 AND instance IN (
+             SELECT instance FROM runtime_replica WHERE tenant_id = $1 ORDER BY last_seen DESC, instance OFFSET $2
+         )",
+        tenant.as_uuid(),
+        i64::try_from(most).unwrap_or(i64::MAX),
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// Stores a replica's words, each replacing its former one about the same module. Words about what the tenant has never uploaded are left
+/// out.
 pub async fn put_words(
     db: &mut PgConnection,
     tenant: TenantId,
@@ -141,6 +157,7 @@ pub async fn put_words(
          SELECT $1, $2, r.name, r.sha256, r.ok, r.diagnostics, NULLIF(r.suspension, 'null'), $3, $4
          FROM unnest($5::text[], $6::bytea[], $7::boolean[], $8::jsonb[], $9::jsonb[])
              AS r (name, sha256, ok, diagnostics, suspension)
+         WHERE EXISTS (SELECT FROM module m WHERE m.tenant_id = $1 AND m.name = r.name)
          ON CONFLICT (tenant_id, instance, name) DO UPDATE SET sha256 = EXCLUDED.sha256, ok = EXCLUDED.ok,
              diagnostics = EXCLUDED.diagnostics, suspension = EXCLUDED.suspension, generation = EXCLUDED.generation,
              at = EXCLUDED.at",

@@ -36,6 +36,13 @@ pub const KEPT: TimeDelta = TimeDelta::hours(24);
 #[derive(Debug, Clone, Copy)]
 pub struct HoldsApiKey(pub ApiKeyId);
 
+/// Who calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Who {
+    Account,
+    Anybody,
+}
+
 /// The middleware. Without the header it only bounds the body.
 pub async fn replay(
     State(state): State<AppState>,
@@ -54,19 +61,21 @@ pub async fn replay(
             "The request body is too large",
         )
     })?;
-    let scope = if bearer(&parts.headers).is_some()
+    let (scope, who) = if bearer(&parts.headers).is_some()
         || Cookie::Session
             .read(&parts.headers, &state.settings.public_url)
             .is_some()
     {
         let caller = Caller::from_request_parts(&mut parts, &state).await?;
-        format!("account {}", caller.account)
+        // Whoever repeats a call must be the one who made it: another key of the account may not be allowed to.
+        let scope = format!("account {}, {}", caller.account, caller.actor());
+        (scope, Who::Account)
     } else {
         let client = match ClientAddress::from_request_parts(&mut parts, &state).await {
             Ok(ClientAddress(address)) => address,
             Err(never) => match never {},
         };
-        format!("address {client}")
+        (format!("address {client}"), Who::Anybody)
     };
     let hash = Sha256::new()
         .chain_update(parts.method.as_str())
@@ -85,7 +94,7 @@ pub async fn replay(
         }) => return Ok(rebuild(&state, answer)),
     }
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-    Ok(keep(&state, (&scope, &key), response).await)
+    Ok(keep(&state, (&scope, &key), who, response).await)
 }
 
 fn parse_key(value: &HeaderValue) -> Result<String, Problem> {
@@ -133,10 +142,12 @@ async fn claim(state: &AppState, id: (&str, &str), hash: &[u8]) -> DbResult<Opti
 }
 
 /// Stores the answer, unless the call failed in a way that another attempt may cure.
-async fn keep(state: &AppState, id: (&str, &str), response: Response) -> Response {
+async fn keep(state: &AppState, id: (&str, &str), who: Who, response: Response) -> Response {
     let status = response.status();
+    // A refusal of somebody who has not signed in costs them nothing, and keeping it would cost us a row.
     let is_final = status.is_success()
-        || (status.is_client_error()
+        || (who == Who::Account
+            && status.is_client_error()
             && !matches!(
                 status,
                 StatusCode::TOO_MANY_REQUESTS | StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN

@@ -5,6 +5,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{delete, get, post, put};
 
+use service_kit::http::FORM_LIMIT;
+
 use super::api::{api_keys, audit, exports, modules, runtime, schema, sessions, signup, tenants};
 use super::{idempotency, web};
 use crate::app::AppState;
@@ -60,13 +62,20 @@ pub fn routes(state: &AppState) -> Router {
             get(modules::status),
         )
         .route("/v1/runtime/modules/watch", get(runtime::watch))
-        .route("/v1/runtime/modules/ack", post(runtime::acknowledge))
+        .route(
+            "/v1/runtime/modules/ack",
+            post(runtime::acknowledge).layer(DefaultBodyLimit::max(MAX_ACKNOWLEDGEMENT)),
+        )
         .route("/v1/runtime/sleep", post(runtime::sleep))
         .route("/v1/audit", get(audit::list))
         .route("/schema/module.json", get(schema::module))
         .merge(web::router(state))
+        .layer(DefaultBodyLimit::max(FORM_LIMIT))
         .with_state(state.clone())
 }
+
+/// Some words about each module of a tenant that has as many as it may have.
+const MAX_ACKNOWLEDGEMENT: usize = 512 * 1024;
 
 /// A module file may be smaller than other bodies.
 fn uploads() -> Router<AppState> {

@@ -17,9 +17,11 @@ mod visitor;
 
 use anyhow::Context as _;
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{get, post};
 use rust_embed::RustEmbed;
+use service_kit::http::BODY_LIMIT;
 use service_kit::pages::{self, ErrorPages, Pages};
 
 use crate::app::AppState;
@@ -64,7 +66,9 @@ pub fn router(state: &AppState) -> Router<AppState> {
         .route("/tenants/{slug}/undelete", post(tenants::undelete))
         .route(
             "/tenants/{slug}/modules",
-            get(modules::list).post(modules::upload),
+            get(modules::list)
+                .post(modules::upload)
+                .layer(DefaultBodyLimit::max(BODY_LIMIT)),
         )
         .route("/tenants/{slug}/upload", get(modules::new))
         .route("/tenants/{slug}/modules/{name}", get(modules::show))
@@ -83,7 +87,7 @@ pub fn router(state: &AppState) -> Router<AppState> {
             state.clone(),
             visitor::recognise,
         ))
-        .layer(middleware::from_fn(form::guard))
+        .layer(middleware::from_fn_with_state(state.clone(), form::guard))
         .merge(pages::assets())
 }
 

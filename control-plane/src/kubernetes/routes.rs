@@ -2,7 +2,7 @@
 
 mod index;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,6 +12,7 @@ use chrono::{DateTime, Utc};
 use domain::clock::Clock;
 use domain::id::TenantId;
 use domain::name::TenantSlug;
+use futures_util::{StreamExt as _, stream};
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::reflector::ObjectRef;
@@ -39,6 +40,8 @@ const ANEW: Duration = Duration::from_mins(1);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// What could not be written is tried again so much later.
 const RETRY: Duration = Duration::from_secs(5);
+/// Conditions that are written at once: many tenants may need theirs, as after an upgrade.
+const WRITES_AT_ONCE: usize = 8;
 /// Reason of `RuntimeAvailable` while nothing runs and the next request is waited for.
 const ASLEEP: &str = "Asleep";
 /// The runtimes' port for requests, by its name in the pod.
@@ -75,15 +78,28 @@ impl RouteWatch {
         );
         let (publisher, table) = channel::channel(Arc::default());
         let (announce, first) = channel::channel(false);
+        let untold = Arc::new(Untold::default());
+        let telling = Telling {
+            tenants: tenants.clone(),
+            api: Api::all(client.clone()),
+            clock: Arc::clone(&clock),
+            untold: Arc::clone(&untold),
+        };
         let job = Publishing {
             tenants,
             pods,
             publisher,
             announce,
-            api: Api::all(client.clone()),
+            untold,
             clock,
             base_domain: base_domain.to_owned(),
         };
+        let stopping = tasks.stopping();
+        // Apart from the table, which waits for no write: pods come and go while an API server takes its time.
+        tasks.spawn_service("routed tenants", async move {
+            stopping.run_until_cancelled(telling.run()).await;
+            Ok(())
+        });
         let stopping = tasks.stopping();
         tasks.spawn_service("routes", async move {
             tokio::select! {
@@ -150,7 +166,7 @@ struct Publishing {
     publisher: channel::Sender<Arc<RoutingTable>>,
     /// That the first table is there.
     announce: channel::Sender<bool>,
-    api: Api<Tenant>,
+    untold: Arc<Untold>,
     clock: Arc<dyn Clock>,
     base_domain: String,
 }
@@ -161,11 +177,9 @@ impl Publishing {
         self.pods.complete().await?;
         let mut routes = Routes::new(&self.base_domain);
         let mut begin_anew = Instant::now();
-        // Whose condition is to be looked at.
-        let mut untold = BTreeSet::new();
         loop {
             let names = changed.take();
-            untold.extend(if Instant::now() >= begin_anew {
+            let touched = if Instant::now() >= begin_anew {
                 begin_anew = Instant::now() + ANEW;
                 routes = Routes::of(
                     self.tenants.all().iter(),
@@ -175,7 +189,7 @@ impl Publishing {
                 self.tenants.all().iter().map(Tenant::name_any).collect()
             } else {
                 self.follow(&mut routes, names)
-            });
+            };
             metrics::gauge!("router_hosts").set(count(routes.table().len()));
             self.publisher.send_if_modified(|current| {
                 let differs = **current != *routes.table();
@@ -185,10 +199,8 @@ impl Publishing {
                 differs
             });
             self.announce.send_replace(true);
-            self.tell(&mut untold, &routes).await;
-            // A change comes at its time, a failure is tried again at some time.
-            let pause = if untold.is_empty() { ANEW } else { RETRY };
-            let _changed_or_not = tokio::time::timeout(pause, changed.notify.notified()).await;
+            self.tell(&touched, &routes);
+            let _changed_or_not = tokio::time::timeout(ANEW, changed.notify.notified()).await;
             tokio::time::sleep(SETTLE).await;
         }
     }
@@ -216,29 +228,102 @@ impl Publishing {
         tenants
     }
 
-    /// Writes the condition `Routed` of these where it is not what it should be; those that could not be written remain.
-    async fn tell(&self, untold: &mut BTreeSet<String>, routes: &Routes) {
-        let tenants = std::mem::take(untold);
-        for tenant in tenants.iter().filter_map(|slug| self.tenants.named(slug)) {
-            let tenant = &tenant;
-            let observed = observe(tenant, routes, &self.base_domain);
-            let Some(patch) = routed_patch(tenant, observed, self.clock.now()) else {
-                continue;
-            };
-            let params = PatchParams::apply(ROUTER_MANAGER).force();
-            let name = tenant.name_any();
-            let patch = Patch::Apply(&patch);
-            let writing = self.api.patch_status(&name, &params, &patch);
-            let problem = match tokio::time::timeout(WRITE_TIMEOUT, writing).await {
-                Ok(Ok(_)) => continue,
-                // Gone meanwhile.
-                Ok(Err(kube::Error::Api(status))) if status.code == 404 => continue,
-                Ok(Err(error)) => service_kit::Chain(&error).to_string(),
-                Err(elapsed) => elapsed.to_string(),
-            };
-            tracing::warn!(tenant.slug = %name, error = problem, "that a tenant is routed cannot be written");
-            untold.insert(name);
+    /// Has the condition `Routed` of these written where it is not what it should be.
+    fn tell(&self, touched: &BTreeSet<String>, routes: &Routes) {
+        let now = self.clock.now();
+        for tenant in touched.iter().filter_map(|slug| self.tenants.named(slug)) {
+            let observation = observe(&tenant, routes, &self.base_domain);
+            if routed_patch(&tenant, &observation, now).is_some() {
+                let said = Said {
+                    observation,
+                    generation: tenant.metadata.generation,
+                };
+                self.untold.put(tenant.name_any(), said);
+            }
         }
+    }
+}
+
+/// Observations that are not written yet, the newest of each tenant.
+#[derive(Default)]
+struct Untold {
+    said: Mutex<BTreeMap<String, Said>>,
+    notify: Notify,
+}
+
+/// What is to be written of a tenant.
+struct Said {
+    observation: Observation,
+    /// Of the spec that was looked at: of another one nothing is said.
+    generation: Option<i64>,
+}
+
+impl Untold {
+    fn said(&self) -> MutexGuard<'_, BTreeMap<String, Said>> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn put(&self, name: String, said: Said) {
+        self.said().insert(name, said);
+        self.notify.notify_one();
+    }
+
+    /// After a failure: what was observed since is newer.
+    fn put_back(&self, name: String, said: Said) {
+        self.said().entry(name).or_insert(said);
+    }
+
+    fn take(&self) -> BTreeMap<String, Said> {
+        std::mem::take(&mut *self.said())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.said().is_empty()
+    }
+}
+
+/// Writes conditions, a few at once.
+struct Telling {
+    tenants: Tenants,
+    api: Api<Tenant>,
+    clock: Arc<dyn Clock>,
+    untold: Arc<Untold>,
+}
+
+impl Telling {
+    async fn run(&self) {
+        loop {
+            stream::iter(self.untold.take())
+                .for_each_concurrent(WRITES_AT_ONCE, |(name, said)| self.write(name, said))
+                .await;
+            // A change comes at its time, a failure is tried again at some time.
+            let pause = if self.untold.is_empty() { ANEW } else { RETRY };
+            let _told_or_not = tokio::time::timeout(pause, self.untold.notify.notified()).await;
+        }
+    }
+
+    async fn write(&self, name: String, said: Said) {
+        let Some(tenant) = self.tenants.named(&name) else {
+            return;
+        };
+        if tenant.metadata.generation != said.generation {
+            return;
+        }
+        let Some(patch) = routed_patch(&tenant, &said.observation, self.clock.now()) else {
+            return;
+        };
+        let params = PatchParams::apply(ROUTER_MANAGER).force();
+        let patch = Patch::Apply(&patch);
+        let writing = self.api.patch_status(&name, &params, &patch);
+        let problem = match tokio::time::timeout(WRITE_TIMEOUT, writing).await {
+            Ok(Ok(_)) => return,
+            // Gone meanwhile.
+            Ok(Err(kube::Error::Api(status))) if status.code == 404 => return,
+            Ok(Err(error)) => service_kit::Chain(&error).to_string(),
+            Err(elapsed) => elapsed.to_string(),
+        };
+        tracing::warn!(tenant.slug = %name, error = problem, "that a tenant is routed cannot be written");
+        self.untold.put_back(name, said);
     }
 }
 
@@ -356,7 +441,7 @@ fn whose(taken: &[(&str, &TenantSlug)]) -> String {
 /// The condition `Routed` to be applied, if it is not what the Tenant says already, also about which generation of the spec: pure.
 fn routed_patch(
     tenant: &Tenant,
-    observation: Observation,
+    observation: &Observation,
     now: DateTime<Utc>,
 ) -> Option<serde_json::Value> {
     let conditions = tenant
@@ -364,7 +449,12 @@ fn routed_patch(
         .as_ref()
         .map(|status| status.conditions.as_slice())
         .unwrap_or_default();
-    let merged = condition::merge(conditions, &[observation], tenant.metadata.generation, now);
+    let merged = condition::merge(
+        conditions,
+        std::slice::from_ref(observation),
+        tenant.metadata.generation,
+        now,
+    );
     let current = condition::find(conditions, ConditionType::Routed);
     let is_same = current.zip(merged.first()).is_some_and(|(current, next)| {
         // Before the generation was said here it is taken for an older one.

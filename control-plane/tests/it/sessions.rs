@@ -370,5 +370,14 @@ async fn a_repeated_creation_shows_the_same_key_and_stores_none() {
     );
     let listed = platform.get(&owner.access_token, "/v1/api-keys").await;
     assert_eq!(listed.body["items"].as_array().unwrap().len(), 1);
+    // Repeated by whoever may not do it, it is not answered with what somebody else was given.
+    let key = first.body["key"].as_str().unwrap();
+    let body = json!({"name": "ci", "scopes": ["tenants:read"]});
+    let mut repeated = request(Some(key), Method::POST, "/v1/api-keys", &body);
+    repeated
+        .headers_mut()
+        .insert("idempotency-key", "once".parse().unwrap());
+    let answer = platform.send(repeated).await;
+    assert_eq!(answer.status, 403, "{:?}", answer.body);
     platform.end().await;
 }

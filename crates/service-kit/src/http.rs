@@ -23,6 +23,9 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// Largest request body unless a route says otherwise.
 pub const BODY_LIMIT: usize = 2 * 1024 * 1024;
 
+/// Largest body where a form or a call of a few fields is expected: so much of anybody's is read whole before it is known who it is.
+pub const FORM_LIMIT: usize = 64 * 1024;
+
 /// The middleware of every service, outermost first: request id, trace, rest of refused bodies, panic, timeout, body limit.
 pub fn with_middleware(router: Router) -> Router {
     router.fallback(no_such_route).layer(

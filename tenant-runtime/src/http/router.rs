@@ -1,7 +1,10 @@
 //! Every route of the server.
 
+use axum::extract::DefaultBodyLimit;
+use axum::handler::Handler as _;
 use axum::routing::any;
 use axum::{Router, middleware};
+use service_kit::http::FORM_LIMIT;
 use service_kit::pages::{ErrorPages, assets, error_pages, security_headers};
 
 use crate::app::AppState;
@@ -13,14 +16,14 @@ pub fn routes() -> Routes {
     Routes::new()
         .get("/", portal::root)
         .get("/login", login::show)
-        .post("/login", login::submit)
+        .post("/login", login::submit.layer(small()))
         .post("/logout", login::sign_out)
         .get("/agent", portal::agent_home)
         .get("/admin", portal::admin_overview)
         .get("/events", events::stream)
-        .post("/api/v1/auth/login", api_auth::login)
-        .post("/api/v1/auth/refresh", api_auth::refresh)
-        .post("/api/v1/auth/logout", api_auth::logout)
+        .post("/api/v1/auth/login", api_auth::login.layer(small()))
+        .post("/api/v1/auth/refresh", api_auth::refresh.layer(small()))
+        .post("/api/v1/auth/logout", api_auth::logout.layer(small()))
         .get("/api/v1/auth/me", api_auth::me)
         // What a path below these means is the modules' business.
         .get("/admin/{*path}", records::handle)
@@ -31,6 +34,11 @@ pub fn routes() -> Routes {
         .post("/api/v1/modules/{*path}", records::handle)
         .put("/api/v1/modules/{*path}", records::handle)
         .delete("/api/v1/modules/{*path}", records::handle)
+}
+
+/// For what anybody may send: many of these at once must not fill the memory of a small tenant's server.
+fn small() -> DefaultBodyLimit {
+    DefaultBodyLimit::max(FORM_LIMIT)
 }
 
 /// The whole server.

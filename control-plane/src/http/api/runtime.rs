@@ -49,6 +49,7 @@ impl FromRequestParts<AppState> for RuntimeCaller {
                 Problem::unavailable("Whose token this is cannot be found out now.")
             })?
             .ok_or_else(refuse)?;
+        state.limits.check_runtime(id)?;
         let mut db = state.pool.acquire().await.map_err(DbError::from)?;
         // Tokens never expire, so the token of a tenant that is gone opens nothing.
         match tenant::find(&mut db, id).await? {
@@ -117,6 +118,7 @@ pub async fn sleep(
     caller: RuntimeCaller,
     Json(notice): Json<SleepNotice>,
 ) -> Result<StatusCode, Problem> {
+    state.limits.check_sleep_notice(caller.tenant)?;
     let telling = state
         .provisioner
         .set_next_due(caller.tenant, notice.next_due_at);

@@ -3,21 +3,25 @@
 use std::collections::BTreeMap;
 
 use axum::body::{Body, to_bytes};
-use axum::extract::{FromRequest as _, Multipart, Request};
+use axum::extract::{FromRequest as _, Multipart, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use service_kit::Problem;
-use service_kit::http::BODY_LIMIT;
+use service_kit::http::{BODY_LIMIT, FORM_LIMIT};
+
+use crate::app::AppState;
+use crate::http::cookie::Cookie;
+use crate::service::session;
 
 const CSRF_HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
 const CSRF_FIELD: &str = "csrf_token";
 
 /// Refuses forms that were sent from other sites, and moves the token of a form's hidden field into the header in which
 /// authentication looks for it.
-pub(super) async fn guard(request: Request, next: Next) -> Response {
+pub(super) async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
     if request.method().is_safe() {
         return next.run(request).await;
     }
@@ -34,7 +38,8 @@ pub(super) async fn guard(request: Request, next: Next) -> Response {
         return next.run(request).await;
     }
     let (mut parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
+    let limit = body_limit(&state, parts.uri.path(), &parts.headers).await;
+    let Ok(body) = to_bytes(body, limit).await else {
         return Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "payload_too_large",
@@ -48,6 +53,21 @@ pub(super) async fn guard(request: Request, next: Next) -> Response {
         parts.headers.insert(CSRF_HEADER, token);
     }
     next.run(Request::from_parts(parts, Body::from(body))).await
+}
+
+/// How much of a body is read before anything else is known of it. A module's file comes with the form of somebody who has signed in.
+async fn body_limit(state: &AppState, path: &str, headers: &HeaderMap) -> usize {
+    if !path.ends_with("/modules") {
+        return FORM_LIMIT;
+    }
+    let Some(cookie) = Cookie::Session.read(headers, &state.settings.public_url) else {
+        return FORM_LIMIT;
+    };
+    match session::authenticate_cookie(state, &cookie).await {
+        Ok(Some(_)) => BODY_LIMIT,
+        // What is the matter is said where the answer is made.
+        Ok(None) | Err(_) => FORM_LIMIT,
+    }
 }
 
 /// Browsers say whether a request comes from the page's own origin. Tenants' pages are neighbours, not us.

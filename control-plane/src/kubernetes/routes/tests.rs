@@ -175,7 +175,7 @@ fn a_tenant_that_sleeps_is_woken_by_its_requests() {
 fn told(tenant: &Tenant, all: &[Tenant]) -> Option<serde_json::Value> {
     let now = DateTime::from_timestamp(1_767_323_045, 0).unwrap();
     let routes = Routes::of(all.iter(), [].iter(), "example.com");
-    routed_patch(tenant, observe(tenant, &routes, "example.com"), now)
+    routed_patch(tenant, &observe(tenant, &routes, "example.com"), now)
 }
 
 fn routed(patch: Option<serde_json::Value>) -> serde_json::Value {

@@ -1,9 +1,11 @@
 //! What runtimes say: loaded or refused.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 use domain::id::TenantId;
+use domain::name::ModuleName;
 use domain::watch::{Acknowledgement, ModuleResult};
 use service_kit::Problem;
 use service_kit::problem::ProblemItem;
@@ -14,8 +16,13 @@ use crate::db::{DbError, module, module_replica};
 
 /// Findings of one module that are kept; the rest says nothing new.
 const MAX_DIAGNOSTICS: usize = 100;
-/// Characters of a reason for a suspension that are kept.
-const MAX_REASON: usize = 1_000;
+/// Characters of one text, of a finding or a reason, that are kept.
+const MAX_TEXT: usize = 1_000;
+/// Findings of all modules of one acknowledgement that are kept: what one replica may have us store.
+const MAX_ALL_DIAGNOSTICS: usize = 1_000;
+/// Replicas of one tenant that are kept, those that were heard of last: three times as many as may watch at once, and each
+/// new pod has a new name.
+pub(super) const MAX_REPLICAS: usize = 3 * super::feed::MAX_WATCHERS;
 /// Modules that one acknowledgement may speak of: twice as many as a tenant may have ([`super::error::MAX_MODULES`]).
 const MAX_RESULTS: usize = 1_000;
 
@@ -118,6 +125,7 @@ pub async fn acknowledge(
         });
     }
     module_replica::set_generation(&mut tx, tenant_id, instance.as_str(), generation, now).await?;
+    module_replica::keep_newest(&mut tx, tenant_id, MAX_REPLICAS).await?;
     module_replica::put_words(
         &mut tx,
         tenant_id,
@@ -170,25 +178,76 @@ pub async fn acknowledge(
     Ok(())
 }
 
-/// The last result of each module, with a bounded number of findings.
+/// The last result of each module, with a bounded number of findings, each of a bounded length. By name: pure.
 fn each_once(results: Vec<ModuleResult>) -> Vec<ModuleResult> {
-    let mut kept: Vec<ModuleResult> = Vec::with_capacity(results.len());
-    for mut result in results {
-        result.diagnostics.truncate(MAX_DIAGNOSTICS);
-        if let Some(suspension) = &mut result.suspension {
-            suspension.reason = suspension.reason.chars().take(MAX_REASON).collect();
-        }
-        match kept.iter_mut().find(|other| other.name == result.name) {
-            Some(other) => *other = result,
-            None => kept.push(result),
-        }
+    let mut kept: BTreeMap<ModuleName, ModuleResult> = BTreeMap::new();
+    for result in results {
+        kept.insert(result.name.clone(), result);
     }
-    kept
+    let mut room = MAX_ALL_DIAGNOSTICS;
+    kept.into_values()
+        .map(|mut result| {
+            // A refusal is never left without its first reason.
+            let most = room.clamp(1, MAX_DIAGNOSTICS);
+            result.diagnostics.truncate(most);
+            room = room.saturating_sub(result.diagnostics.len());
+            for finding in &mut result.diagnostics {
+                cut(&mut finding.code);
+                cut(&mut finding.message);
+                cut(&mut finding.path);
+                if let Some(help) = &mut finding.help {
+                    cut(help);
+                }
+            }
+            if let Some(suspension) = &mut result.suspension {
+                cut(&mut suspension.reason);
+            }
+            result
+        })
+        .collect()
+}
+
+fn cut(text: &mut String) {
+    if let Some((end, _)) = text.char_indices().nth(MAX_TEXT) {
+        text.truncate(end);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_stored_of_a_word_is_bounded_however_much_is_said() {
+        let finding = domain::diagnostic::Diagnostic {
+            severity: domain::diagnostic::Severity::Error,
+            code: "x".to_owned(),
+            message: "ä".repeat(MAX_TEXT + 1),
+            help: Some("h".repeat(100_000)),
+            line: 1,
+            column: 1,
+            length: 1,
+            path: "p".repeat(100_000),
+        };
+        let word = |name: &str| ModuleResult {
+            name: name.parse().unwrap(),
+            sha256: domain::digest::Sha256Digest::of(name.as_bytes()),
+            ok: false,
+            diagnostics: vec![finding.clone(); 150],
+            suspension: None,
+        };
+        let mut words: Vec<_> = (0..20).map(|n| word(&format!("m{n:02}"))).collect();
+        words.push(word("m00"));
+        let kept = each_once(words);
+        assert_eq!(kept.len(), 20);
+        let counts: Vec<_> = kept.iter().map(|kept| kept.diagnostics.len()).collect();
+        assert_eq!(counts[..10], [MAX_DIAGNOSTICS; 10]);
+        assert_eq!(counts[10..], [1; 10], "each says why");
+        let kept = &kept[0].diagnostics[0];
+        assert_eq!(kept.message.chars().count(), MAX_TEXT);
+        assert_eq!(kept.path.len(), MAX_TEXT);
+        assert_eq!(kept.help.as_ref().unwrap().len(), MAX_TEXT);
+    }
 
     #[test]
     fn instances_are_names() {

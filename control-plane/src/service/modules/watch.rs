@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use blob_store::{BlobError, BlobKey};
 
-use super::acknowledge::Instance;
+use super::acknowledge::{Instance, MAX_REPLICAS};
 use super::error::MAX_MODULES;
 use super::feed::{Signal, TooManyWatchers, WatcherSeat};
 use crate::app::AppState;
@@ -265,7 +265,8 @@ impl Presence {
         };
         let mut db = self.state.pool.acquire().await?;
         let now = self.state.clock.now();
-        module_replica::touch(&mut db, self.tenant, instance.as_str(), self.watch, now).await
+        module_replica::touch(&mut db, self.tenant, instance.as_str(), self.watch, now).await?;
+        module_replica::keep_newest(&mut db, self.tenant, MAX_REPLICAS).await
     }
 
     async fn generation(&self) -> Result<u64, DbError> {

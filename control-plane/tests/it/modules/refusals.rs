@@ -204,6 +204,74 @@ async fn runtime_tokens_open_one_tenant_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn what_a_runtime_says_is_bounded() {
+    let world = World::start().await;
+    world.put("laptop", LAPTOP).await;
+    let sha256 = Sha256Digest::of(b"x");
+    let result = |name: &str| domain::watch::ModuleResult {
+        name: name.parse().unwrap(),
+        sha256,
+        ok: true,
+        diagnostics: Vec::new(),
+        suspension: None,
+    };
+    let say = async |instance: String| {
+        let acknowledgement = Acknowledgement {
+            instance,
+            generation: 1,
+            results: vec![result("laptop"), result("never-uploaded")],
+        };
+        world.acknowledge(&acknowledgement).await
+    };
+    // Whatever runs there may call itself anything.
+    for turn in 0..120 {
+        assert_eq!(say(format!("runtime-{turn}")).await, StatusCode::NO_CONTENT);
+    }
+    let pool = &world.state().pool;
+    let count =
+        async |sql: &'static str| -> i64 { sqlx::query_scalar(sql).fetch_one(pool).await.unwrap() };
+    assert_eq!(count("SELECT count(*) FROM runtime_replica").await, 96);
+    assert_eq!(
+        count("SELECT count(*) FROM module_acknowledgement").await,
+        96
+    );
+    let unknown = "SELECT count(*) FROM module_acknowledgement WHERE name <> 'laptop'";
+    assert_eq!(count(unknown).await, 0);
+    let mut last = StatusCode::NO_CONTENT;
+    for _ in 0..2_000 {
+        last = say("runtime-1".to_owned()).await;
+        if last != StatusCode::NO_CONTENT {
+            break;
+        }
+    }
+    assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn nobody_is_read_to_the_end_before_it_is_known_who_it_is() {
+    let world = World::start().await;
+    let text = "x".repeat(100 * 1024);
+    for (path, kind) in [
+        ("/v1/signup", "application/json"),
+        ("/v1/sessions", "application/json"),
+        ("/sign-in", "application/x-www-form-urlencoded"),
+        ("/tenants/acme/modules", "application/x-www-form-urlencoded"),
+    ] {
+        let request = Request::post(path)
+            .header(header::CONTENT_TYPE, kind)
+            .body(axum::body::Body::from(text.clone()))
+            .unwrap();
+        let response = world.send(request).await;
+        assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE, "{path}");
+    }
+    // A module may be as large as a module may be.
+    let (status, body) = world.put("laptop", &format!("{LAPTOP}# {text}\n")).await;
+    assert_eq!(status, StatusCode::CREATED, "{body}");
+    world.end().await;
+}
+
+#[tokio::test]
 async fn while_the_object_store_is_away_nothing_is_lost_and_the_caller_told() {
     let world = World::start().await;
     world.put("laptop", LAPTOP).await;

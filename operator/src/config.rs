@@ -28,8 +28,9 @@ pub struct ClusterConfig {
     pub namespace: String,
     /// The program that serves a tenant.
     pub runtime: RuntimeImage,
-    /// Where runtimes find the control plane.
-    pub control_plane: ControlPlane,
+    /// Where runtimes find the control plane; absent where there is none, and tenants have the stock modules only.
+    #[serde(default)]
+    pub control_plane: Option<ControlPlane>,
     /// Who may reach a runtime and whom it may reach.
     pub network: Network,
     /// Where pods run.

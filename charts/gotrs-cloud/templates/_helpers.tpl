@@ -407,15 +407,17 @@ key: {{ eq .database "tenants" | ternary "tenants-url" "control-plane-url" }}
       "publicScheme" .Values.publicScheme
       "namespace" .Release.Namespace
       "runtime" (dict "repository" $repository "version" $version "pullPolicy" .Values.image.pullPolicy)
-      "controlPlane" (dict
-        "url" (printf "http://%s-control-plane.%s.svc:8080" (include "gotrs.fullname" .) .Release.Namespace)
-        "port" 8080
-        "pods" (include "gotrs.selector" (dict "root" . "part" "control-plane") | fromYaml))
       "network" $network
       "scheduling" $scheduling
       "log" .Values.tenants.log
       "exports" (dict "required" .Values.exports.required)
       "databases" $databases -}}
+{{- if .Values.controlPlane.enabled -}}
+{{- $_ := set $config "controlPlane" (dict
+      "url" (printf "http://%s-control-plane.%s.svc:8080" (include "gotrs.fullname" .) .Release.Namespace)
+      "port" 8080
+      "pods" (include "gotrs.selector" (dict "root" . "part" "control-plane") | fromYaml)) -}}
+{{- end -}}
 {{- with .Values.publicPort -}}
 {{- $_ := set $config "publicPort" (int .) -}}
 {{- end -}}

@@ -171,11 +171,19 @@ fn container(tenant: &ValidatedTenant, cluster: &ClusterConfig) -> Container {
             }),
             ..Lifecycle::default()
         }),
-        volume_mounts: Some(vec![
-            mount("database", SECRETS, true),
-            mount("token", TOKEN, true),
-            mount("data", DATA, false),
-        ]),
+        volume_mounts: Some(
+            [
+                Some(mount("database", SECRETS, true)),
+                cluster
+                    .control_plane
+                    .is_some()
+                    .then(|| mount("token", TOKEN, true)),
+                Some(mount("data", DATA, false)),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+        ),
         // What it says last is in the pod's status, for `kubectl describe`.
         termination_message_policy: Some("FallbackToLogsOnError".to_owned()),
         ..Container::default()
@@ -187,13 +195,19 @@ fn environment(tenant: &ValidatedTenant, cluster: &ClusterConfig) -> Vec<EnvVar>
         || format!("{}.{}", tenant.slug, cluster.base_domain),
         ToString::to_string,
     );
+    let control_plane = cluster.control_plane.as_ref();
     let mut variables: Vec<EnvVar> = [
         ("GOTRS_TENANT_ID", tenant.id.to_string()),
         ("GOTRS_TENANT_SLUG", tenant.slug.to_string()),
         ("GOTRS_TENANT_NAME", tenant.display_name.clone()),
         ("GOTRS_TENANT_PLAN", tenant.plan.to_string()),
         ("GOTRS_PUBLIC_URL", cluster.public_url(&main_host)),
-        ("GOTRS_CONTROL_PLANE_URL", cluster.control_plane.url.clone()),
+    ]
+    .into_iter()
+    .chain(
+        control_plane.map(|control_plane| ("GOTRS_CONTROL_PLANE_URL", control_plane.url.clone())),
+    )
+    .chain([
         ("GOTRS_LISTEN", format!("0.0.0.0:{PORT}")),
         ("GOTRS_INTERNAL_LISTEN", format!("0.0.0.0:{INTERNAL_PORT}")),
         (
@@ -208,14 +222,15 @@ fn environment(tenant: &ValidatedTenant, cluster: &ClusterConfig) -> Vec<EnvVar>
             "GOTRS_TRACE_PARENT_FILE",
             format!("{SECRETS}/{TRACE_PARENT}"),
         ),
-        ("GOTRS_RUNTIME_TOKEN_FILE", format!("{TOKEN}/token")),
+    ])
+    .chain(control_plane.map(|_its| ("GOTRS_RUNTIME_TOKEN_FILE", format!("{TOKEN}/token"))))
+    .chain([
         ("GOTRS_DATA_DIR", DATA.to_owned()),
         ("GOTRS_LOG", cluster.log.clone()),
         ("GOTRS_LOG_FORMAT", "json".to_owned()),
         // Each arena of the allocator costs memory in every tenant's process.
         ("MALLOC_ARENA_MAX", "2".to_owned()),
-    ]
-    .into_iter()
+    ])
     .chain(
         cluster
             .otlp_endpoint
@@ -282,8 +297,8 @@ fn mount(name: &str, path: &str, read_only: bool) -> VolumeMount {
 fn volumes(cluster: &ClusterConfig) -> Vec<Volume> {
     /// For the owner and `fsGroup` only.
     const MODE: i32 = 0o440;
-    vec![
-        Volume {
+    [
+        Some(Volume {
             name: "database".to_owned(),
             secret: Some(SecretVolumeSource {
                 secret_name: Some(RUNTIME.to_owned()),
@@ -301,14 +316,14 @@ fn volumes(cluster: &ClusterConfig) -> Vec<Volume> {
                 ..SecretVolumeSource::default()
             }),
             ..Volume::default()
-        },
-        Volume {
+        }),
+        cluster.control_plane.as_ref().map(|control_plane| Volume {
             name: "token".to_owned(),
             projected: Some(ProjectedVolumeSource {
                 default_mode: Some(MODE),
                 sources: Some(vec![VolumeProjection {
                     service_account_token: Some(ServiceAccountTokenProjection {
-                        audience: Some(cluster.control_plane.audience.clone()),
+                        audience: Some(control_plane.audience.clone()),
                         expiration_seconds: Some(TOKEN_SECONDS),
                         path: "token".to_owned(),
                     }),
@@ -316,14 +331,17 @@ fn volumes(cluster: &ClusterConfig) -> Vec<Volume> {
                 }]),
             }),
             ..Volume::default()
-        },
-        Volume {
+        }),
+        Some(Volume {
             name: "data".to_owned(),
             empty_dir: Some(EmptyDirVolumeSource {
                 size_limit: Some(Quantity(DATA_SIZE.to_owned())),
                 ..EmptyDirVolumeSource::default()
             }),
             ..Volume::default()
-        },
+        }),
     ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -65,13 +65,15 @@ fn egress(cluster: &ClusterConfig) -> Vec<NetworkPolicyEgressRule> {
             ports: Some(vec![udp(DNS_PORT), tcp(DNS_PORT)]),
         });
     }
-    rules.push(NetworkPolicyEgressRule {
-        to: Some(vec![pods_in(
-            &cluster.namespace,
-            &cluster.control_plane.pods,
-        )]),
-        ports: Some(vec![tcp(cluster.control_plane.port)]),
-    });
+    rules.extend(
+        cluster
+            .control_plane
+            .iter()
+            .map(|control_plane| NetworkPolicyEgressRule {
+                to: Some(vec![pods_in(&cluster.namespace, &control_plane.pods)]),
+                ports: Some(vec![tcp(control_plane.port)]),
+            }),
+    );
     let services = [&network.postgres, &network.s3, &network.telemetry];
     rules.extend(services.into_iter().flatten().map(destination));
     if !network.mail_ports.is_empty() {

@@ -90,6 +90,36 @@ fn one_runtime_of_the_free_plan() {
     insta::assert_yaml_snapshot!(as_yaml(&objects(Plan::Free, Run::Fixed(1))));
 }
 
+/// Where there is none, nothing is said of it: a runtime that knew its address would wait for its word.
+#[test]
+fn without_a_control_plane_nothing_leads_to_one() {
+    let with = objects(Plan::Free, Run::Fixed(1));
+    let cluster = ClusterConfig {
+        control_plane: None,
+        ..cluster()
+    };
+    let without = build(
+        &tenant(Plan::Free, Run::Fixed(1)),
+        &cluster,
+        &secrets().seal(),
+    );
+    let texts = [with, without].map(|objects| {
+        as_yaml(&objects)
+            .iter()
+            .map(|object| serde_yaml::to_string(object).unwrap())
+            .collect::<String>()
+    });
+    for word in [
+        "control-plane",
+        "GOTRS_CONTROL_PLANE_URL",
+        "name: token",
+        "serviceAccountToken",
+    ] {
+        let [with, without] = texts.each_ref().map(|text| text.contains(word));
+        assert!(with && !without, "{word}");
+    }
+}
+
 /// What differs between the ways a tenant runs; the rest is the same in all of them.
 #[test]
 fn what_differs_by_plan_and_run() {

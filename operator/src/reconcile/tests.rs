@@ -1,3 +1,4 @@
+mod autoscaling;
 mod channels;
 mod export;
 mod fake;

@@ -52,6 +52,8 @@ use crate::store::Stores;
 const RESYNC: Duration = Duration::from_hours(1);
 /// While runtimes start, their pods are looked at: no watch tells why one does not.
 const ROLLOUT_LOOK: Duration = Duration::from_secs(10);
+/// Reason of an error: the database cluster of a tenant is not configured.
+const UNKNOWN_CLUSTER: &str = "UnknownCluster";
 /// While a namespace ends.
 const NAMESPACE_LOOK: Duration = Duration::from_secs(2);
 /// Longest reconcile: four steps in a database have two minutes each before they give up by themselves, and an API server that
@@ -153,8 +155,13 @@ pub enum ReconcileError {
     #[error("not leading")]
     NotLeading(#[from] NotLeading),
     /// A step that failed, and is in the status.
-    #[error("{0}")]
-    Reported(String),
+    #[error("{message}")]
+    Reported {
+        /// Word for metrics: a condition has it as its reason.
+        reason: &'static str,
+        /// For people.
+        message: String,
+    },
 }
 
 impl ReconcileError {
@@ -164,7 +171,7 @@ impl ReconcileError {
             Self::Apply(_) => "apply",
             Self::Store(error) => error.reason,
             Self::NotLeading(_) => "not_leading",
-            Self::Reported(_) => "reported",
+            Self::Reported { reason, .. } => reason,
         }
     }
 }
@@ -180,7 +187,7 @@ pub async fn reconcile(object: Arc<Guarded>, ctx: Arc<Context>) -> Result<Action
                 error = invalid.error,
                 "a Tenant cannot be read; it waits for a change"
             );
-            metrics::counter!("operator_errors_total", "reason" => "unreadable").increment(1);
+            count_error("unreadable");
             return Ok(Action::await_change());
         }
     };
@@ -198,9 +205,10 @@ pub async fn reconcile(object: Arc<Guarded>, ctx: Arc<Context>) -> Result<Action
     let outcome = tokio::time::timeout(LIMIT, Box::pin(work(tenant, &ctx)).instrument(span))
         .await
         .unwrap_or_else(|_elapsed| {
-            Err(ReconcileError::Reported(
-                "no answer for ten minutes".to_owned(),
-            ))
+            Err(ReconcileError::Reported {
+                reason: "timeout",
+                message: "no answer for ten minutes".to_owned(),
+            })
         });
     metrics::histogram!("operator_reconcile_seconds").record(started.elapsed().as_secs_f64());
     let word = if outcome.is_ok() { "ok" } else { "error" };
@@ -226,7 +234,7 @@ pub fn after_error(object: &Guarded, error: &ReconcileError, ctx: &Context) -> A
         .memory
         .failed(metadata.uid.as_deref().unwrap_or_default());
     let pause = crate::backoff::pause(failures, rand::random());
-    metrics::counter!("operator_errors_total", "reason" => error.reason()).increment(1);
+    count_error(error.reason());
     tracing::warn!(
         tenant.slug = metadata.name.as_deref().unwrap_or_default(),
         failures,
@@ -235,6 +243,10 @@ pub fn after_error(object: &Guarded, error: &ReconcileError, ctx: &Context) -> A
         "a reconcile failed; it is tried again"
     );
     Action::requeue(pause)
+}
+
+fn count_error(reason: &'static str) {
+    metrics::counter!("operator_errors_total", "reason" => reason).increment(1);
 }
 
 /// The trace of the request that changed the spec, for as long as what it asked for is not done. What is looked at afterwards has
@@ -292,10 +304,10 @@ async fn bring_in_line(
         .map_or_else(String::new, |host| ctx.cluster.public_url(host.as_str()));
     let Some(store) = ctx.stores.get(&wanted.cluster).cloned() else {
         // `validate` has compared the names with the configuration that the stores were made from.
-        return Err(ReconcileError::Reported(format!(
-            "the database cluster {} is not connected",
-            wanted.cluster
-        )));
+        return Err(ReconcileError::Reported {
+            reason: UNKNOWN_CLUSTER,
+            message: format!("the database cluster {} is not connected", wanted.cluster),
+        });
     };
     let passwords = database::Passwords::of(ctx, wanted, store.as_ref()).await?;
     let objects = build::build(wanted, &ctx.cluster, &passwords.seal());
@@ -319,9 +331,13 @@ async fn bring_in_line(
         write::report(ctx, tenant, &facts).await?;
         return if failed.is_final {
             // The same inputs are not tried for ever; a change or the hourly look tries again.
+            count_error(failed.reason);
             Ok(Action::requeue(RESYNC))
         } else {
-            Err(ReconcileError::Reported(failed.message))
+            Err(ReconcileError::Reported {
+                reason: failed.reason,
+                message: failed.message,
+            })
         };
     }
     ctx.leadership.check()?;
@@ -477,22 +493,25 @@ async fn without_a_namespace_of_its_own(
     if is_ours(tenant, &namespace) && namespace.metadata.deletion_timestamp.is_none() {
         return Ok(None);
     }
-    let (reason, message, pause) = if namespace.metadata.deletion_timestamp.is_some() {
-        (
-            "NamespaceEnding",
-            format!("the namespace {name} is still being deleted"),
-            NAMESPACE_LOOK,
-        )
+    let (facts, pause) = if namespace.metadata.deletion_timestamp.is_some() {
+        let facts = Facts::Waiting {
+            reason: "NamespaceEnding",
+            message: format!(
+                "the namespace {name} is being deleted, and is made anew by itself once it is gone; \
+                 its own conditions say what keeps it"
+            ),
+        };
+        (facts, NAMESPACE_LOOK)
     } else {
-        (
-            "NamespaceTaken",
-            format!(
+        let facts = Facts::Blocked {
+            reason: "NamespaceTaken",
+            message: format!(
                 "the namespace {name} was not made for this Tenant: delete it or choose another slug"
             ),
-            RESYNC,
-        )
+        };
+        (facts, RESYNC)
     };
-    write::report(ctx, tenant, &Facts::Blocked { reason, message }).await?;
+    write::report(ctx, tenant, &facts).await?;
     Ok(Some(Action::requeue(pause)))
 }
 

@@ -18,6 +18,8 @@ use crate::store::{Rows, TenantStore};
 pub(super) const LOOK: Duration = Duration::from_secs(5);
 /// What a person sets who wants the data dropped without an export.
 const SKIP: &str = "true";
+/// Reason of conditions, Events and errors.
+const EXPORT_FAILED: &str = "ExportFailed";
 
 /// Whether data may be dropped as far as its last export is concerned.
 #[derive(Debug)]
@@ -91,9 +93,10 @@ pub(super) async fn last_of_all(
     // One key for one deletion of one resource, whoever asks and how often.
     let uid = tenant.uid().unwrap_or_default();
     let Ok(export) = uid.parse::<ExportId>() else {
-        return Err(ReconcileError::Reported(format!(
-            "the uid {uid:?} of the Tenant is no UUID"
-        )));
+        return Err(ReconcileError::Reported {
+            reason: EXPORT_FAILED,
+            message: format!("the uid {uid:?} of the Tenant is no UUID"),
+        });
     };
     let key = BlobKey::export(id, export);
     ctx.leadership.check()?;
@@ -120,8 +123,11 @@ pub(super) async fn last_of_all(
                 tenant.name_any(),
                 names::ANNOTATION_SKIP_EXPORT
             );
-            deleting(ctx, tenant, &message, Some("ExportFailed")).await?;
-            Err(ReconcileError::Reported(message))
+            deleting(ctx, tenant, &message, Some(EXPORT_FAILED)).await?;
+            Err(ReconcileError::Reported {
+                reason: EXPORT_FAILED,
+                message,
+            })
         }
         Progress::Failed { message } => Ok(FinalExport::Settled {
             note: format!("without a final export, which is not required: {message}"),
@@ -198,7 +204,7 @@ async fn report(
         }),
         (None, Some(message)) => Some(Transition {
             is_warning: true,
-            reason: "ExportFailed".to_owned(),
+            reason: EXPORT_FAILED.to_owned(),
             note: message.clone(),
         }),
         (None, None) => None,

@@ -185,6 +185,13 @@ pub enum Facts<'a> {
         /// What, and what to do.
         message: String,
     },
+    /// Something that this tenant needs is on its way, and comes without anybody's help.
+    Waiting {
+        /// One word for programs.
+        reason: &'static str,
+        /// For what.
+        message: String,
+    },
     /// Worked on.
     Worked {
         /// What should be.
@@ -239,6 +246,10 @@ pub fn next(
             status.phase = Some(status.phase.unwrap_or(Phase::Pending));
             stopped(reason, message)
         }
+        Facts::Waiting { reason, message } => {
+            status.phase = Some(status.phase.unwrap_or(Phase::Pending));
+            waiting(reason, message)
+        }
         Facts::Deleting {
             message,
             stalled: Some(reason),
@@ -253,26 +264,7 @@ pub fn next(
             status.phase = Some(Phase::Deleting);
             status.replicas = Some(0);
             status.ready_replicas = Some(0);
-            vec![
-                observe(
-                    ConditionType::Ready,
-                    ConditionStatus::False,
-                    "Deleting",
-                    message,
-                ),
-                observe(
-                    ConditionType::Reconciling,
-                    ConditionStatus::True,
-                    "Deleting",
-                    message,
-                ),
-                observe(
-                    ConditionType::Stalled,
-                    ConditionStatus::False,
-                    "Deleting",
-                    "",
-                ),
-            ]
+            waiting("Deleting", message)
         }
         Facts::Worked {
             tenant,
@@ -293,7 +285,9 @@ pub fn next(
             if runtime.version.is_some() {
                 status.desired_version.clone_from(&runtime.version);
             }
-            status.failed_version = failed_version(previous, tenant, &runtime);
+            let has_failed = has_failed(previous, tenant, &runtime);
+            status.failed_version = failed_version(previous, tenant, &runtime, has_failed);
+            status.retried_version = retried_version(previous, tenant, has_failed);
             if let DatabaseFacts::Ready { schema_version, .. } = database {
                 status.schema_version = Some(*schema_version);
                 // Passwords are in place when the roles are.
@@ -320,13 +314,9 @@ pub fn next(
     status
 }
 
-/// The version that is not tried again by itself: one that did not get ready although another had served, for as long as it
-/// has not served itself. That no node has room for it says nothing about a version.
-fn failed_version(
-    previous: &TenantStatus,
-    tenant: &ValidatedTenant,
-    rollout: &Rollout,
-) -> Option<String> {
+/// Whether the version that is tried does not get ready although another one had served. That no node has room for it says nothing
+/// about a version.
+fn has_failed(previous: &TenantStatus, tenant: &ValidatedTenant, rollout: &Rollout) -> bool {
     let wanted = tenant.version.as_str();
     let is_stuck = rollout
         .stuck
@@ -341,13 +331,22 @@ fn failed_version(
         .as_deref()
         .is_some_and(|good| good != wanted);
     // What a Deployment reports before it has seen its new spec is about the old one.
-    if is_stuck
+    is_stuck
         && rollout.is_current
         && is_upgrade
         && !no_room
         && rollout.version.as_deref() == Some(wanted)
-    {
-        return Some(wanted.to_owned());
+}
+
+/// The version that is not tried again by itself: the one that has failed, for as long as it has not served.
+fn failed_version(
+    previous: &TenantStatus,
+    tenant: &ValidatedTenant,
+    rollout: &Rollout,
+    has_failed: bool,
+) -> Option<String> {
+    if has_failed {
+        return Some(tenant.version.as_str().to_owned());
     }
     let asked = tenant.rolled_back_from.as_ref().unwrap_or(&tenant.version);
     previous.failed_version.clone().filter(|failed| {
@@ -356,6 +355,19 @@ fn failed_version(
         let is_given_up = tenant.follows_channel && asked.as_str() != failed;
         !works_now && !is_given_up
     })
+}
+
+/// The wish to try a version again that was obeyed, once that version has failed with it: it asks for nothing any more until it is taken
+/// back. A channel remembers by itself which wishes it has obeyed.
+fn retried_version(
+    previous: &TenantStatus,
+    tenant: &ValidatedTenant,
+    has_failed: bool,
+) -> Option<String> {
+    let wish = tenant.retry.as_ref().filter(|_| !tenant.follows_channel)?;
+    let is_used_up = previous.retried_version.as_ref() == Some(wish)
+        || has_failed && wish == tenant.version.as_str();
+    is_used_up.then(|| wish.clone())
 }
 
 /// Where a tenant is in its life. Failure is never a phase: a tenant that was active stays so while its runtimes are
@@ -412,6 +424,25 @@ fn stopped(reason: &'static str, message: &str) -> Vec<Observation> {
             reason,
             message,
         ),
+    ]
+}
+
+/// Goes on by itself.
+fn waiting(reason: &'static str, message: &str) -> Vec<Observation> {
+    vec![
+        observe(
+            ConditionType::Ready,
+            ConditionStatus::False,
+            reason,
+            message,
+        ),
+        observe(
+            ConditionType::Reconciling,
+            ConditionStatus::True,
+            reason,
+            message,
+        ),
+        observe(ConditionType::Stalled, ConditionStatus::False, reason, ""),
     ]
 }
 
@@ -498,7 +529,7 @@ fn database_conditions(database: &DatabaseFacts) -> Vec<Observation> {
                 [first, rest @ ..] => (
                     "Drifted",
                     format!(
-                        "{first}{}; `operator report` lists all",
+                        "{first}{}; `operator report`, called in the operator's pod, lists all",
                         if rest.is_empty() {
                             String::new()
                         } else {

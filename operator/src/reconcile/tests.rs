@@ -1,5 +1,6 @@
 mod autoscaling;
 mod channels;
+mod errors;
 mod export;
 mod fake;
 mod lanes;
@@ -281,10 +282,43 @@ async fn a_version_that_never_gets_ready_gives_way_to_the_one_before() {
         "2.0.0"
     );
     assert_eq!(cluster.settle().await, Vec::<String>::new());
-    // Somebody asks for it again, and now it works.
-    cluster.edit(TENANT, |tenant| {
-        tenant["metadata"]["annotations"] = json!({"gotrs.io/retry-version": "2.0.0"});
-    });
+    let ask_again = |cluster: &Cluster, version: Option<&str>| {
+        cluster.edit(TENANT, |tenant| {
+            tenant["metadata"]["annotations"] = match version {
+                Some(version) => json!({"gotrs.io/retry-version": version}),
+                None => json!({}),
+            };
+        });
+    };
+    // Somebody asks for it again, and it still does not work: once for each wish.
+    ask_again(&cluster, Some("2.0.0"));
+    cluster.settle().await;
+    assert_eq!(image(&cluster), "2.0.0");
+    stick(&cluster);
+    cluster.settle().await;
+    assert_eq!(image(&cluster), "1.0.0");
+    cluster.pods_run();
+    cluster.settle().await;
+    let status = cluster.object(TENANT).unwrap()["status"].clone();
+    assert_eq!(status["failedVersion"], "2.0.0");
+    assert_eq!(status["retriedVersion"], "2.0.0");
+    assert_eq!(
+        cluster.condition("Stalled"),
+        ("True".into(), "VersionFailed".into())
+    );
+    assert_eq!(cluster.settle().await, Vec::<String>::new());
+    // Nor does another version bring the old wish back to life.
+    for version in ["1.0.0", "2.0.0"] {
+        cluster.edit(TENANT, |tenant| tenant["spec"]["version"] = json!(version));
+        cluster.settle().await;
+        assert_eq!(image(&cluster), "1.0.0");
+    }
+    ask_again(&cluster, None);
+    cluster.settle().await;
+    assert_eq!(image(&cluster), "1.0.0");
+    assert!(cluster.object(TENANT).unwrap()["status"]["retriedVersion"].is_null());
+    // Asked for anew, and now it works.
+    ask_again(&cluster, Some("2.0.0"));
     cluster.settle().await;
     assert_eq!(image(&cluster), "2.0.0");
     cluster.pods_run();
@@ -293,6 +327,50 @@ async fn a_version_that_never_gets_ready_gives_way_to_the_one_before() {
     assert_eq!(status["runtimeVersion"], "2.0.0");
     assert!(status["failedVersion"].is_null(), "{status}");
     assert_eq!(cluster.condition("Stalled").0, "False");
+}
+
+#[tokio::test]
+async fn a_namespace_that_somebody_deletes_is_made_anew_when_it_is_gone() {
+    let cluster =
+        Cluster::with(json!({"plan": "team", "administrator": {"email": "ada@acme.example"}}));
+    cluster.settle().await;
+    cluster.pods_run();
+    cluster.settle().await;
+    let before = cluster.database();
+    cluster.edit(NAMESPACE, |namespace| {
+        namespace["metadata"]["deletionTimestamp"] = json!("2026-01-02T03:04:05Z");
+    });
+    cluster.world.lock().unwrap().events.clear();
+    let changes = cluster.settle().await;
+    assert_eq!(changes, ["status"], "nothing is made in it");
+    assert_eq!(cluster.phase(), "Active");
+    let ending: String = "NamespaceEnding".into();
+    assert_eq!(
+        cluster.condition("Ready"),
+        ("False".into(), ending.clone())
+    );
+    assert_eq!(
+        cluster.condition("Reconciling"),
+        ("True".into(), ending.clone())
+    );
+    assert_eq!(cluster.condition("Stalled"), ("False".into(), ending));
+    assert_eq!(cluster.world.lock().unwrap().events, Vec::<String>::new());
+    cluster.namespace_ends();
+    cluster.settle().await;
+    cluster.pods_run();
+    cluster.settle().await;
+    assert_eq!(cluster.condition("Ready").0, "True");
+    // The passwords were in it: there are new ones, and everybody knows them.
+    let after = cluster.database();
+    assert_ne!(before.passwords, after.passwords);
+    let secret = cluster.object(SECRET).unwrap();
+    let (runtime, lambda) = after.passwords.unwrap();
+    assert_eq!(entry(&secret, "runtime-password"), runtime);
+    assert_eq!(entry(&secret, "lambda-password"), lambda);
+    assert_eq!(before.schemas, after.schemas);
+    // The first administrator has long had a password, which nobody knows here.
+    assert!(cluster.object(ADMINISTRATOR).is_none());
+    assert_eq!(after.administrator.as_deref(), Some("ada@acme.example"));
 }
 
 #[tokio::test]

@@ -230,8 +230,9 @@ async fn logs(client: &Client, namespace: &str) -> Files {
             };
             let name = pod.name_any();
             let text = match pods.logs(&name, &parameters).await {
-                Ok(text) => text.into_bytes(),
                 // A container that never ended has no previous log.
+                Ok(text) if previous && text.is_empty() => continue,
+                Ok(text) => text.into_bytes(),
                 Err(kube::Error::Api(status)) if previous && status.code == 400 => continue,
                 Err(error) => unreadable(&error),
             };

@@ -26,6 +26,7 @@ async fn an_autoscaler_takes_over_without_losing_a_runtime() -> anyhow::Result<(
     let api = ApiServer::start(&programs).await?;
     let database = TestDatabase::create().await?;
     let folder = tempfile::tempdir()?;
+    let url = database.url();
     let world = World {
         api: &api,
         replicas: Arc::default(),
@@ -37,7 +38,7 @@ async fn an_autoscaler_takes_over_without_losing_a_runtime() -> anyhow::Result<(
     };
     tokio::select! {
         ended = api.fake_pods(remember) => ended?,
-        done = world.life(&database.url(), folder.path()) => done?,
+        done = world.life(&url, folder.path()) => done?,
     }
     api.stop().await?;
     database.drop_database().await

@@ -31,7 +31,7 @@ use crate::memory::Memory;
 use crate::reconcile::Context;
 use crate::seen::Seen;
 use crate::store::Stores;
-use crate::{channel, controller, metrics, note};
+use crate::{channel, controller, metrics, note, transactions};
 
 /// How often something that does not answer is asked again.
 const ASK_EVERY: Duration = Duration::from_secs(2);
@@ -199,6 +199,10 @@ impl Operator {
         }
         ::metrics::gauge!("operator_leading").set(1);
         let mut stores = take_over(&databases).await?;
+        self.tasks.spawn(
+            "old transactions",
+            transactions::end_old(databases, candidate.leadership(), stopping.clone()),
+        );
         let mut client =
             Client::try_from(self.access.clone()).context("making a client of the cluster")?;
         if let Some(calls) = &self.calls {

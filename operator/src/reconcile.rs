@@ -52,6 +52,10 @@ use crate::store::Stores;
 const RESYNC: Duration = Duration::from_hours(1);
 /// While runtimes start, their pods are looked at: no watch tells why one does not.
 const ROLLOUT_LOOK: Duration = Duration::from_secs(10);
+/// A failure is told in the status when it has come back so often in a row, which is after about two seconds.
+const TOLD_AFTER: u32 = 2;
+/// Longest time for telling it.
+const TELL_WITHIN: Duration = Duration::from_secs(20);
 /// Reason of an error: the database cluster of a tenant is not configured.
 const UNKNOWN_CLUSTER: &str = "UnknownCluster";
 /// While a namespace ends.
@@ -154,6 +158,14 @@ pub enum ReconcileError {
     /// Another operator leads.
     #[error("not leading")]
     NotLeading(#[from] NotLeading),
+    /// A step that failed, and is in no status yet.
+    #[error("{message}")]
+    Step {
+        /// Word for metrics.
+        reason: &'static str,
+        /// For people.
+        message: String,
+    },
     /// A step that failed, and is in the status.
     #[error("{message}")]
     Reported {
@@ -171,7 +183,22 @@ impl ReconcileError {
             Self::Apply(_) => "apply",
             Self::Store(error) => error.reason,
             Self::NotLeading(_) => "not_leading",
-            Self::Reported { reason, .. } => reason,
+            Self::Step { reason, .. } | Self::Reported { reason, .. } => reason,
+        }
+    }
+
+    /// What the status says of it; `None` where it has it already, or must not. What server or database said in their own words may name
+    /// things that are not the tenant's owner's business.
+    fn to_tell(&self) -> Option<String> {
+        match self {
+            Self::Apply(error) => Some(match error.refusal() {
+                Some(reason) => format!("{error}: {reason}"),
+                None => error.to_string(),
+            }),
+            Self::Store(error) if error.is_fenced() => None,
+            Self::Store(error) => Some(error.to_string()),
+            Self::Step { message, .. } => Some(message.clone()),
+            Self::NotLeading(_) | Self::Reported { .. } => None,
         }
     }
 }
@@ -205,7 +232,7 @@ pub async fn reconcile(object: Arc<Guarded>, ctx: Arc<Context>) -> Result<Action
     let outcome = tokio::time::timeout(LIMIT, Box::pin(work(tenant, &ctx)).instrument(span))
         .await
         .unwrap_or_else(|_elapsed| {
-            Err(ReconcileError::Reported {
+            Err(ReconcileError::Step {
                 reason: "timeout",
                 message: "no answer for ten minutes".to_owned(),
             })
@@ -218,10 +245,29 @@ pub async fn reconcile(object: Arc<Guarded>, ctx: Arc<Context>) -> Result<Action
     {
         ctx.leadership.resign();
     }
-    if outcome.is_ok() {
-        ctx.memory.succeeded(&tenant.uid().unwrap_or_default());
+    let uid = tenant.uid().unwrap_or_default();
+    match &outcome {
+        Ok(_) => ctx.memory.succeeded(&uid),
+        Err(error) if ctx.memory.failures(&uid) >= TOLD_AFTER => tell(tenant, error, &ctx).await,
+        Err(_) => {}
     }
     outcome
+}
+
+/// Writes what keeps a reconcile from its end, as far as that can be written. What passes by itself is told by nobody: it would come and go.
+async fn tell(tenant: &Tenant, error: &ReconcileError, ctx: &Context) {
+    let Some(message) = error.to_tell() else {
+        return;
+    };
+    let facts = Facts::Retrying { message };
+    let told = write::report(ctx, tenant, &facts);
+    let outcome = tokio::time::timeout(TELL_WITHIN, told).await;
+    if !matches!(outcome, Ok(Ok(()))) {
+        tracing::warn!(
+            tenant.slug = %tenant.spec.slug,
+            "what keeps the tenant from being worked on cannot be written into its status"
+        );
+    }
 }
 
 /// What is done after a failure: again, after a pause that grows for this tenant alone.
@@ -304,7 +350,7 @@ async fn bring_in_line(
         .map_or_else(String::new, |host| ctx.cluster.public_url(host.as_str()));
     let Some(store) = ctx.stores.get(&wanted.cluster).cloned() else {
         // `validate` has compared the names with the configuration that the stores were made from.
-        return Err(ReconcileError::Reported {
+        return Err(ReconcileError::Step {
             reason: UNKNOWN_CLUSTER,
             message: format!("the database cluster {} is not connected", wanted.cluster),
         });
@@ -403,7 +449,8 @@ async fn rollout(
             }
         }
     };
-    if rollout.ready >= rollout.desired {
+    // Of a rollout that was given up pods say why: as long as old runtimes serve, as many are ready as are wanted.
+    if rollout.ready >= rollout.desired && rollout.stuck.is_none() {
         return Ok(Some(rollout));
     }
     let few = ListParams::default()

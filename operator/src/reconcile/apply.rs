@@ -48,6 +48,19 @@ pub enum ApplyError {
     },
 }
 
+impl ApplyError {
+    /// The API server's word for a refusal, such as `Forbidden` or `Invalid`; `None` where it gave no answer.
+    pub fn refusal(&self) -> Option<&str> {
+        match self {
+            Self::Call { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) => Some(&status.reason),
+                _ => None,
+            },
+            Self::Serialize { .. } => None,
+        }
+    }
+}
+
 /// Applies one object unless it is known to be as we want it; answers it when it was sent.
 pub(super) async fn apply<K>(
     ctx: &Context,

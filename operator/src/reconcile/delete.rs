@@ -118,7 +118,7 @@ async fn end_data(tenant: &Tenant, ctx: &Context) -> Result<Option<Action>, Reco
     let store = match ctx.stores.get(cluster) {
         Some(store) => store,
         None if had_data => {
-            return Err(ReconcileError::Reported {
+            return Err(ReconcileError::Step {
                 reason: UNKNOWN_CLUSTER,
                 message: format!(
                     "the tenant's data lies in the cluster {cluster}, which the operator is not configured with any more"

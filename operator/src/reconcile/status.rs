@@ -27,6 +27,7 @@ pub enum DatabaseFacts {
 }
 
 const ROLLOUT_FAILED: &str = "RolloutFailed";
+const RETRYING: &str = "Retrying";
 const UNSCHEDULABLE: &str = "Unschedulable";
 
 /// Something that did not succeed.
@@ -192,6 +193,11 @@ pub enum Facts<'a> {
         /// For what.
         message: String,
     },
+    /// It cannot be worked on now, and is tried again.
+    Retrying {
+        /// What keeps it.
+        message: String,
+    },
     /// Worked on.
     Worked {
         /// What should be.
@@ -232,8 +238,15 @@ pub fn next(
     now: DateTime<Utc>,
 ) -> TenantStatus {
     let mut status = own_part(previous);
-    status.observed_generation = generation;
+    // What is newest in the spec may not be obeyed where a reconcile does not come to its end.
+    if !matches!(facts, Facts::Retrying { .. }) {
+        status.observed_generation = generation;
+    }
     let observed = match facts {
+        Facts::Retrying { message } => {
+            status.phase = Some(status.phase.unwrap_or(Phase::Pending));
+            retrying(message, &previous.conditions)
+        }
         Facts::Invalid(faults) => {
             let text: Vec<String> = faults.iter().map(ToString::to_string).collect();
             status.phase = Some(status.phase.unwrap_or(Phase::Pending));
@@ -425,6 +438,26 @@ fn stopped(reason: &'static str, message: &str) -> Vec<Observation> {
             message,
         ),
     ]
+}
+
+/// Is tried again; what is known of everything else stays. Who was never ready is not.
+fn retrying(message: &str, all: &[Condition]) -> Vec<Observation> {
+    let message = format!("{message}; it is tried again by itself, and the operator's log has the cause");
+    let mut observed = vec![observe(
+        ConditionType::Reconciling,
+        ConditionStatus::True,
+        RETRYING,
+        &message,
+    )];
+    if condition::find(all, ConditionType::Ready).is_none() {
+        observed.push(observe(
+            ConditionType::Ready,
+            ConditionStatus::False,
+            RETRYING,
+            &message,
+        ));
+    }
+    observed
 }
 
 /// Goes on by itself.
@@ -643,7 +676,29 @@ fn stall(
     }
     match tenant.run {
         Run::Suspended | Run::Asleep => None,
-        Run::Fixed(_) | Run::Automatic { .. } => rollout?.stuck.clone(),
+        Run::Fixed(_) | Run::Automatic { .. } => {
+            let rollout = rollout?;
+            let stuck = rollout.stuck.as_ref()?;
+            Some(match &rollout.pod_trouble {
+                // Nothing is wrong with what was to be rolled out, and it goes on once there is room.
+                Some(trouble)
+                    if trouble.reason == UNSCHEDULABLE && stuck.reason == ROLLOUT_FAILED =>
+                {
+                    Trouble {
+                        is_final: true,
+                        ..trouble.clone()
+                    }
+                }
+                Some(trouble) => Trouble {
+                    message: format!(
+                        "{}; a pod says {}: {}",
+                        stuck.message, trouble.reason, trouble.message
+                    ),
+                    ..stuck.clone()
+                },
+                None => stuck.clone(),
+            })
+        }
     }
 }
 
@@ -652,7 +707,7 @@ fn reconciling(run: Run, database: &DatabaseFacts, rollout: Option<&Rollout>) ->
     let at_work = |reason, message: &str| observe(KIND, ConditionStatus::True, reason, message);
     match (database, rollout) {
         (DatabaseFacts::Failed(trouble), _) => at_work(
-            "Retrying",
+            RETRYING,
             &format!("{}; it is tried again by itself", trouble.message),
         ),
         (_, None) => at_work("Provisioning", "the runtimes are being made"),

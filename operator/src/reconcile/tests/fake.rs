@@ -58,6 +58,10 @@ pub(super) struct World {
     pub(super) changes: Vec<String>,
     /// What each apply made of the number of runtimes.
     pub(super) replicas: Vec<i64>,
+    /// The tenant's pods.
+    pub(super) pods: Vec<Value>,
+    /// What the API server does not let anybody change.
+    pub(super) refused: Option<&'static str>,
     /// The object store, if there is one, with the size of each archive.
     pub(super) archives: Option<BTreeMap<String, u64>>,
     /// The object store does not answer.
@@ -134,9 +138,16 @@ impl World {
             }),
         );
         match *method {
+            Method::PATCH if self.refused == Some(path) => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                json!({
+                    "kind": "Status", "apiVersion": "v1", "status": "Failure",
+                    "reason": "Invalid", "code": 422, "message": "a policy's own words",
+                }),
+            ),
             Method::GET if path.ends_with("/pods") => (
                 StatusCode::OK,
-                json!({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": []}),
+                json!({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": self.pods}),
             ),
             Method::GET => match self.objects.get(path) {
                 Some(object) => (StatusCode::OK, object.clone()),
@@ -437,6 +448,11 @@ impl Cluster {
     /// One reconcile of what the watches saw before.
     pub(super) async fn reconcile_blind(&self) -> Result<(), ReconcileError> {
         let object = self.object(TENANT).expect("the Tenant is there");
+        self.reconcile_as(object).await
+    }
+
+    /// One reconcile of a Tenant that may be older than what is there now.
+    pub(super) async fn reconcile_as(&self, object: Value) -> Result<(), ReconcileError> {
         let object: Guarded = serde_json::from_value(object).unwrap();
         reconcile(Arc::new(object), Arc::clone(&self.ctx))
             .await

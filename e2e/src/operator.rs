@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{ExitStatus, Stdio};
+use std::process::{ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
@@ -244,6 +244,30 @@ impl Operator {
         let lines: Vec<&str> = text.lines().rev().take(40).collect();
         lines.into_iter().rev().collect::<Vec<_>>().join("\n")
     }
+}
+
+/// `operator report` of a tenant to standard output, as somebody calls it in the operator's pod: with its rights and its settings.
+/// The operator of the same `folder` was started before.
+pub async fn report(
+    api: &ApiServer,
+    folder: &Path,
+    database_url: &str,
+    tenant: &str,
+) -> anyhow::Result<Output> {
+    let url = folder.join("database-url");
+    std::fs::write(&url, database_url)?;
+    let mut command = Command::new(crate::platform::program("operator")?);
+    command
+        .args(["report", tenant, "--output", "-"])
+        .env("KUBECONFIG", api.operator_kubeconfig())
+        .env("GOTRS_CLUSTER_CONFIG", folder.join("cluster.json"))
+        .env("GOTRS_DATABASE_URL_FILE", url)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    tokio::time::timeout(PATIENCE, command.output())
+        .await
+        .context("operator report does not end")?
+        .context("starting operator report")
 }
 
 /// Starts a program whose output goes to a file. It is ended with us, also where we are killed.

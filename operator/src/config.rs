@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use secrecy::SecretString;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -374,6 +375,17 @@ pub enum ReadConfigError {
         /// What is wrong and what to write.
         problem: &'static str,
     },
+    /// The URL of a database cluster that it names is not there, or not ours to read.
+    #[error("the URL of the database cluster {name} cannot be read in {path}")]
+    Database {
+        /// Which cluster.
+        name: String,
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
 }
 
 impl ClusterConfig {
@@ -395,6 +407,19 @@ impl ClusterConfig {
             }),
             None => Ok(config),
         }
+    }
+
+    /// The URL of a PostgreSQL cluster beside `default`; `None` where there is none of this name.
+    pub fn database_url(&self, name: &str) -> Result<Option<SecretString>, ReadConfigError> {
+        let Some(path) = self.databases.get(name) else {
+            return Ok(None);
+        };
+        let text = std::fs::read_to_string(path).map_err(|source| ReadConfigError::Database {
+            name: name.to_owned(),
+            path: path.clone(),
+            source,
+        })?;
+        Ok(Some(text.trim().to_owned().into()))
     }
 
     /// A policy that forgets a range lets tenants reach it through the port of a mail server.

@@ -27,3 +27,4 @@ pub mod report;
 pub mod run;
 pub mod seen;
 pub mod store;
+pub mod transactions;

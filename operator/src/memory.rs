@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::reconcile::secrets::Seal;
 
@@ -23,6 +23,16 @@ struct Remembered {
     database: Option<Box<DatabaseState>>,
     locked: Option<Box<Look>>,
     note: u64,
+    /// Digest of our part of the status as it was written last.
+    status: Option<u64>,
+    export: Option<Box<ExportTrouble>>,
+}
+
+/// A final export that fails.
+#[derive(Debug)]
+struct ExportTrouble {
+    failures: u32,
+    again: DateTime<Utc>,
 }
 
 /// One look at a database.
@@ -86,6 +96,51 @@ impl Memory {
     /// It went well.
     pub fn succeeded(&self, uid: &str) {
         self.with(uid, |remembered| remembered.failures = 0);
+    }
+
+    /// How many failures in a row there were.
+    pub fn failures(&self, uid: &str) -> u32 {
+        self.with(uid, |remembered| remembered.failures)
+    }
+
+    /// Another final export has failed; answers how long it is left alone, by `pause` after so many failures.
+    pub fn export_failed(
+        &self,
+        uid: &str,
+        now: DateTime<Utc>,
+        pause: impl FnOnce(u32) -> Duration,
+    ) -> Duration {
+        self.with(uid, |remembered| {
+            let before = remembered.export.as_deref();
+            let failures = before.map_or(1, |trouble| trouble.failures.saturating_add(1));
+            let pause = pause(failures);
+            let again = TimeDelta::from_std(pause)
+                .ok()
+                .and_then(|pause| now.checked_add_signed(pause))
+                .unwrap_or(now);
+            remembered.export = Some(Box::new(ExportTrouble { failures, again }));
+            pause
+        })
+    }
+
+    /// How long the final export is still left alone after a failure.
+    pub fn export_rests(&self, uid: &str, now: DateTime<Utc>) -> Option<Duration> {
+        self.with(uid, |remembered| {
+            let again = remembered.export.as_deref()?.again;
+            (again - now).to_std().ok().filter(|rest| !rest.is_zero())
+        })
+    }
+
+    /// Whether a status, with this digest of our part of it, may be older than what was written last.
+    pub fn is_old_status(&self, uid: &str, digest: u64) -> bool {
+        self.with(uid, |remembered| {
+            remembered.status.is_some_and(|written| written != digest)
+        })
+    }
+
+    /// Our part of the status is this.
+    pub fn keep_status(&self, uid: &str, digest: u64) {
+        self.with(uid, |remembered| remembered.status = Some(digest));
     }
 
     /// What stands for the passwords that were applied last.

@@ -61,6 +61,10 @@ pub fn describe() {
         "operator_channel_failures_total",
         "tenants that did not get ready with a channel's version, by reason"
     );
+    metrics::describe_counter!(
+        "operator_old_transactions_total",
+        "transactions of tenants that were ended since they outlived every limit"
+    );
     metrics::describe_gauge!("operator_leading", "1 while this operator holds the lease");
 }
 

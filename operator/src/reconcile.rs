@@ -52,6 +52,12 @@ use crate::store::Stores;
 const RESYNC: Duration = Duration::from_hours(1);
 /// While runtimes start, their pods are looked at: no watch tells why one does not.
 const ROLLOUT_LOOK: Duration = Duration::from_secs(10);
+/// A failure is told in the status when it has come back so often in a row, which is after about two seconds.
+const TOLD_AFTER: u32 = 2;
+/// Longest time for telling it.
+const TELL_WITHIN: Duration = Duration::from_secs(20);
+/// Reason of an error: the database cluster of a tenant is not configured.
+const UNKNOWN_CLUSTER: &str = "UnknownCluster";
 /// While a namespace ends.
 const NAMESPACE_LOOK: Duration = Duration::from_secs(2);
 /// Longest reconcile: four steps in a database have two minutes each before they give up by themselves, and an API server that
@@ -152,9 +158,22 @@ pub enum ReconcileError {
     /// Another operator leads.
     #[error("not leading")]
     NotLeading(#[from] NotLeading),
+    /// A step that failed, and is in no status yet.
+    #[error("{message}")]
+    Step {
+        /// Word for metrics.
+        reason: &'static str,
+        /// For people.
+        message: String,
+    },
     /// A step that failed, and is in the status.
-    #[error("{0}")]
-    Reported(String),
+    #[error("{message}")]
+    Reported {
+        /// Word for metrics: a condition has it as its reason.
+        reason: &'static str,
+        /// For people.
+        message: String,
+    },
 }
 
 impl ReconcileError {
@@ -164,7 +183,22 @@ impl ReconcileError {
             Self::Apply(_) => "apply",
             Self::Store(error) => error.reason,
             Self::NotLeading(_) => "not_leading",
-            Self::Reported(_) => "reported",
+            Self::Step { reason, .. } | Self::Reported { reason, .. } => reason,
+        }
+    }
+
+    /// What the status says of it; `None` where it has it already, or must not. What server or database said in their own words may name
+    /// things that are not the tenant's owner's business.
+    fn to_tell(&self) -> Option<String> {
+        match self {
+            Self::Apply(error) => Some(match error.refusal() {
+                Some(reason) => format!("{error}: {reason}"),
+                None => error.to_string(),
+            }),
+            Self::Store(error) if error.is_fenced() => None,
+            Self::Store(error) => Some(error.to_string()),
+            Self::Step { message, .. } => Some(message.clone()),
+            Self::NotLeading(_) | Self::Reported { .. } => None,
         }
     }
 }
@@ -180,7 +214,7 @@ pub async fn reconcile(object: Arc<Guarded>, ctx: Arc<Context>) -> Result<Action
                 error = invalid.error,
                 "a Tenant cannot be read; it waits for a change"
             );
-            metrics::counter!("operator_errors_total", "reason" => "unreadable").increment(1);
+            count_error("unreadable");
             return Ok(Action::await_change());
         }
     };
@@ -195,9 +229,10 @@ pub async fn reconcile(object: Arc<Guarded>, ctx: Arc<Context>) -> Result<Action
     let outcome = tokio::time::timeout(LIMIT, Box::pin(work(tenant, &ctx)).instrument(span))
         .await
         .unwrap_or_else(|_elapsed| {
-            Err(ReconcileError::Reported(
-                "no answer for ten minutes".to_owned(),
-            ))
+            Err(ReconcileError::Step {
+                reason: "timeout",
+                message: "no answer for ten minutes".to_owned(),
+            })
         });
     metrics::histogram!("operator_reconcile_seconds").record(started.elapsed().as_secs_f64());
     let word = if outcome.is_ok() { "ok" } else { "error" };
@@ -207,10 +242,29 @@ pub async fn reconcile(object: Arc<Guarded>, ctx: Arc<Context>) -> Result<Action
     {
         ctx.leadership.resign();
     }
-    if outcome.is_ok() {
-        ctx.memory.succeeded(&tenant.uid().unwrap_or_default());
+    let uid = tenant.uid().unwrap_or_default();
+    match &outcome {
+        Ok(_) => ctx.memory.succeeded(&uid),
+        Err(error) if ctx.memory.failures(&uid) >= TOLD_AFTER => tell(tenant, error, &ctx).await,
+        Err(_) => {}
     }
     outcome
+}
+
+/// Writes what keeps a reconcile from its end, as far as that can be written. What passes by itself is told by nobody: it would come and go.
+async fn tell(tenant: &Tenant, error: &ReconcileError, ctx: &Context) {
+    let Some(message) = error.to_tell() else {
+        return;
+    };
+    let facts = Facts::Retrying { message };
+    let told = write::report(ctx, tenant, &facts);
+    let outcome = tokio::time::timeout(TELL_WITHIN, told).await;
+    if !matches!(outcome, Ok(Ok(()))) {
+        tracing::warn!(
+            tenant.slug = %tenant.spec.slug,
+            "what keeps the tenant from being worked on cannot be written into its status"
+        );
+    }
 }
 
 /// What is done after a failure: again, after a pause that grows for this tenant alone.
@@ -223,7 +277,7 @@ pub fn after_error(object: &Guarded, error: &ReconcileError, ctx: &Context) -> A
         .memory
         .failed(metadata.uid.as_deref().unwrap_or_default());
     let pause = crate::backoff::pause(failures, rand::random());
-    metrics::counter!("operator_errors_total", "reason" => error.reason()).increment(1);
+    count_error(error.reason());
     tracing::warn!(
         tenant.slug = metadata.name.as_deref().unwrap_or_default(),
         failures,
@@ -232,6 +286,10 @@ pub fn after_error(object: &Guarded, error: &ReconcileError, ctx: &Context) -> A
         "a reconcile failed; it is tried again"
     );
     Action::requeue(pause)
+}
+
+fn count_error(reason: &'static str) {
+    metrics::counter!("operator_errors_total", "reason" => reason).increment(1);
 }
 
 /// The trace of the request that changed the spec, for as long as what it asked for is not done. What is looked at afterwards has
@@ -289,10 +347,10 @@ async fn bring_in_line(
         .map_or_else(String::new, |host| ctx.cluster.public_url(host.as_str()));
     let Some(store) = ctx.stores.get(&wanted.cluster).cloned() else {
         // `validate` has compared the names with the configuration that the stores were made from.
-        return Err(ReconcileError::Reported(format!(
-            "the database cluster {} is not connected",
-            wanted.cluster
-        )));
+        return Err(ReconcileError::Step {
+            reason: UNKNOWN_CLUSTER,
+            message: format!("the database cluster {} is not connected", wanted.cluster),
+        });
     };
     let passwords = database::Passwords::of(ctx, wanted, store.as_ref()).await?;
     let objects = build::build(wanted, &ctx.cluster, &passwords.seal());
@@ -316,9 +374,13 @@ async fn bring_in_line(
         write::report(ctx, tenant, &facts).await?;
         return if failed.is_final {
             // The same inputs are not tried for ever; a change or the hourly look tries again.
+            count_error(failed.reason);
             Ok(Action::requeue(RESYNC))
         } else {
-            Err(ReconcileError::Reported(failed.message))
+            Err(ReconcileError::Reported {
+                reason: failed.reason,
+                message: failed.message,
+            })
         };
     }
     ctx.leadership.check()?;
@@ -384,7 +446,8 @@ async fn rollout(
             }
         }
     };
-    if rollout.ready >= rollout.desired {
+    // Of a rollout that was given up pods say why: as long as old runtimes serve, as many are ready as are wanted.
+    if rollout.ready >= rollout.desired && rollout.stuck.is_none() {
         return Ok(Some(rollout));
     }
     let few = ListParams::default()
@@ -474,22 +537,25 @@ async fn without_a_namespace_of_its_own(
     if is_ours(tenant, &namespace) && namespace.metadata.deletion_timestamp.is_none() {
         return Ok(None);
     }
-    let (reason, message, pause) = if namespace.metadata.deletion_timestamp.is_some() {
-        (
-            "NamespaceEnding",
-            format!("the namespace {name} is still being deleted"),
-            NAMESPACE_LOOK,
-        )
+    let (facts, pause) = if namespace.metadata.deletion_timestamp.is_some() {
+        let facts = Facts::Waiting {
+            reason: "NamespaceEnding",
+            message: format!(
+                "the namespace {name} is being deleted, and is made anew by itself once it is gone; \
+                 its own conditions say what keeps it"
+            ),
+        };
+        (facts, NAMESPACE_LOOK)
     } else {
-        (
-            "NamespaceTaken",
-            format!(
+        let facts = Facts::Blocked {
+            reason: "NamespaceTaken",
+            message: format!(
                 "the namespace {name} was not made for this Tenant: delete it or choose another slug"
             ),
-            RESYNC,
-        )
+        };
+        (facts, RESYNC)
     };
-    write::report(ctx, tenant, &Facts::Blocked { reason, message }).await?;
+    write::report(ctx, tenant, &facts).await?;
     Ok(Some(Action::requeue(pause)))
 }
 

@@ -31,7 +31,7 @@ use crate::memory::Memory;
 use crate::reconcile::Context;
 use crate::seen::Seen;
 use crate::store::Stores;
-use crate::{channel, controller, metrics, note};
+use crate::{channel, controller, metrics, note, transactions};
 
 /// How often something that does not answer is asked again.
 const ASK_EVERY: Duration = Duration::from_secs(2);
@@ -199,6 +199,10 @@ impl Operator {
         }
         ::metrics::gauge!("operator_leading").set(1);
         let mut stores = take_over(&databases).await?;
+        self.tasks.spawn(
+            "old transactions",
+            transactions::end_old(databases, candidate.leadership(), stopping.clone()),
+        );
         let mut client =
             Client::try_from(self.access.clone()).context("making a client of the cluster")?;
         if let Some(calls) = &self.calls {
@@ -340,7 +344,7 @@ impl Operator {
 
 /// Access whose server may be silent for so long: a connection that died without a word (a machine that is gone) must not keep who
 /// waits for its answer.
-fn patient(mut access: Config, silence: Duration) -> Config {
+pub(crate) fn patient(mut access: Config, silence: Duration) -> Config {
     access.connect_timeout = Some(CONNECT_WITHIN);
     access.read_timeout = Some(silence);
     // Counted from the request, not from the last use of its connection.
@@ -361,14 +365,8 @@ fn urls(
     default: SecretString,
 ) -> anyhow::Result<Vec<(String, SecretString)>> {
     let mut urls = vec![("default".to_owned(), default)];
-    for (name, path) in &cluster.databases {
-        let text = std::fs::read_to_string(path).with_context(|| {
-            format!(
-                "reading the URL of the database cluster {name} in {}",
-                path.display()
-            )
-        })?;
-        urls.push((name.clone(), text.trim().to_owned().into()));
+    for name in cluster.databases.keys() {
+        urls.extend(cluster.database_url(name)?.map(|url| (name.clone(), url)));
     }
     Ok(urls)
 }

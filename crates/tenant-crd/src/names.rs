@@ -5,6 +5,9 @@ pub const FINALIZER: &str = "gotrs.io/operator";
 
 /// Field manager of the operator, on everything that it applies.
 pub const OPERATOR_MANAGER: &str = "gotrs-operator";
+/// Field manager that has the replicas of a Deployment from the moment at which the operator leaves them to an autoscaler until that
+/// first changes them.
+pub const OPERATOR_REPLICAS_MANAGER: &str = "gotrs-operator-replicas";
 /// Field manager of the operator on the status of a Tenant.
 pub const OPERATOR_STATUS_MANAGER: &str = "gotrs-operator-status";
 /// Field manager of the operator on what a channel gives to a Tenant: a part of the status that is written by itself.

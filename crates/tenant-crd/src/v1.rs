@@ -261,10 +261,6 @@ pub struct TenantSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
 
-    /// The tenant's uploaded modules; set by the control plane
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub modules: Option<Modules>,
-
     /// The first administrator; nobody can sign in without one
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub administrator: Option<Administrator>,
@@ -364,16 +360,6 @@ pub struct Amounts {
     pub memory: Option<String>,
 }
 
-/// The tenant's uploaded modules.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[schemars(inline)]
-pub struct Modules {
-    /// The generation that every runtime should have loaded
-    #[schemars(range(min = 0))]
-    pub generation: i64,
-}
-
 /// The first administrator of a tenant. Later changes are made in the tenant itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -430,6 +416,10 @@ pub struct TenantStatus {
     /// The version that did not get ready after another one had served; it is not tried again by itself
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed_version: Option<String>,
+    /// The value of `gotrs.io/retry-version` that was obeyed, where that version failed again; it asks for nothing any more until the
+    /// annotation is removed
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retried_version: Option<String>,
     /// Runtimes that exist
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replicas: Option<i32>,

@@ -94,7 +94,7 @@ async fn roles(
     let mut found = Vec::new();
     for (role, group, settings) in [
         (&names.owner, "gotrs_owner", 1),
-        (&names.runtime, "gotrs_runtime", 4),
+        (&names.runtime, "gotrs_runtime", 5),
         (&names.lambda, "gotrs_lambda", 9),
     ] {
         let actual: Option<String> = sqlx::query_scalar(

@@ -18,6 +18,9 @@ pub struct RoleLimits {
     pub runtime_connections: u16,
     /// Longest statement of the runtime.
     pub runtime_statement_timeout: Duration,
+    /// Temporary files of one connection of the runtime, in KiB. Unlike the timeouts this is nothing that the role can lift by itself: a
+    /// disk that is full stops the server for every tenant.
+    pub runtime_temp_file_kib: u32,
     /// Connections for the queries of tenant code; 2 to 5 are sensible.
     pub lambda_connections: u16,
     /// Longest query of tenant code.
@@ -33,6 +36,8 @@ impl Default for RoleLimits {
         Self {
             runtime_connections: 12,
             runtime_statement_timeout: Duration::from_secs(30),
+            // Sorting all articles of a large tenant once.
+            runtime_temp_file_kib: 1024 * 1024,
             lambda_connections: 3,
             // The default wall clock of one invocation (`LambdaLimits`): nobody waits for a longer query.
             lambda_statement_timeout: Duration::from_secs(5),
@@ -167,6 +172,28 @@ pub(crate) async fn existing_roles(
         .doing("looking for the roles")
 }
 
+impl TenantDatabase {
+    /// Ends the connections of all tenants whose transaction began longer than `longest` ago; answers how many. Their own timeouts end them
+    /// much earlier, but a role can lift those, and what one old transaction may still see cannot be cleaned up for anybody in
+    /// the database.
+    pub async fn end_old_transactions(&self, longest: Duration) -> Result<i64, DatabaseError> {
+        limited(async {
+            sqlx::query_scalar(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                 WHERE datname = current_database()
+                   AND xact_start < clock_timestamp() - make_interval(secs => $1)
+                   AND usesysid IN (SELECT member FROM pg_auth_members
+                                    WHERE roleid IN (to_regrole('gotrs_runtime'), to_regrole('gotrs_lambda')))",
+            )
+            .bind(longest.as_secs_f64())
+            .fetch_one(self.pool())
+            .await
+            .doing("ending old transactions of tenants")
+        })
+        .await
+    }
+}
+
 /// Ends every connection of a tenant's roles; says how many there were.
 pub(crate) async fn end_connections(
     database: &TenantDatabase,
@@ -235,6 +262,7 @@ ALTER ROLE {runtime} SET search_path = {schema};
 ALTER ROLE {runtime} SET statement_timeout = {statement};
 ALTER ROLE {runtime} SET lock_timeout = '10s';
 ALTER ROLE {runtime} SET idle_in_transaction_session_timeout = '60s';
+ALTER ROLE {runtime} SET temp_file_limit = '{temp_file}kB';
 GRANT USAGE ON SCHEMA {schema} TO {runtime};
 ",
         verb = role.verb,
@@ -242,6 +270,7 @@ GRANT USAGE ON SCHEMA {schema} TO {runtime};
         connections = limits.runtime_connections,
         schema = names.schema,
         statement = limits.runtime_statement_timeout.as_millis(),
+        temp_file = limits.runtime_temp_file_kib,
     )
 }
 

@@ -1,5 +1,6 @@
 //! The platform as a stranger meets it: one command, a signup, a screen from a YAML file, and things that go wrong.
 
+mod autoscaling;
 mod bad_input;
 mod browser;
 mod exports;
@@ -8,5 +9,6 @@ mod kills;
 mod operator_kills;
 mod operator_leaders;
 mod phases;
+mod report;
 mod story;
 mod traces;

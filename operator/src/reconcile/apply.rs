@@ -5,15 +5,18 @@ use std::hash::{DefaultHasher, Hasher as _};
 
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 use tenant_crd::names;
 
 use crate::reconcile::Context;
-use crate::reconcile::build::TenantObjects;
+use crate::reconcile::build::{RUNTIME, TenantObjects};
 use crate::seen::ObjectKey;
 
 /// What went wrong between us and the API server.
@@ -43,6 +46,19 @@ pub enum ApplyError {
         #[source]
         source: serde_json::Error,
     },
+}
+
+impl ApplyError {
+    /// The API server's word for a refusal, such as `Forbidden` or `Invalid`; `None` where it gave no answer.
+    pub fn refusal(&self) -> Option<&str> {
+        match self {
+            Self::Call { source, .. } => match source.as_ref() {
+                kube::Error::Api(status) => Some(&status.reason),
+                _ => None,
+            },
+            Self::Serialize { .. } => None,
+        }
+    }
 }
 
 /// Applies one object unless it is known to be as we want it; answers it when it was sent.
@@ -107,20 +123,36 @@ where
     if ctx.seen.is_in_place(&key, wanted) {
         return Ok(None);
     }
+    let applied = send(api, names::OPERATOR_MANAGER, &key.name, object).await?;
+    ctx.seen.applied(kind, wanted, applied.meta());
+    Ok(Some(applied))
+}
+
+/// Applies what one field manager says of an object.
+async fn send<K, B>(
+    api: &Api<K>,
+    manager: &str,
+    name: &str,
+    object: &B,
+) -> Result<K, ApplyError>
+where
+    K: k8s_openapi::Resource + Clone + Debug + DeserializeOwned,
+    B: Debug + Serialize,
+{
+    let kind = <K as k8s_openapi::Resource>::KIND;
     // Force: these fields are ours, whoever wrote them.
-    let parameters = PatchParams::apply(names::OPERATOR_MANAGER).force();
+    let parameters = PatchParams::apply(manager).force();
     let applied = api
-        .patch(&key.name, &parameters, &Patch::Apply(object))
+        .patch(name, &parameters, &Patch::Apply(object))
         .await
         .map_err(|source| ApplyError::Call {
             doing: "applying",
             kind,
-            name: key.name.clone(),
+            name: name.to_owned(),
             source: Box::new(source),
         })?;
-    ctx.seen.applied(kind, wanted, applied.meta());
     metrics::counter!("operator_objects_applied_total", "kind" => kind).increment(1);
-    Ok(Some(applied))
+    Ok(applied)
 }
 
 /// Applies everything that the runtimes need before they start, and that is not secret.
@@ -182,14 +214,15 @@ pub(super) async fn apply_runtimes(
     // An autoscaler would undo the sleep of a Deployment that it still scales.
     let scalers = Api::namespaced(client.clone(), namespace);
     if objects.autoscaler.is_none() {
-        remove(ctx, &scalers, namespace, super::build::RUNTIME).await?;
+        remove(ctx, &scalers, namespace, RUNTIME).await?;
     }
-    let applied = apply(
-        ctx,
-        &Api::namespaced(client.clone(), namespace),
-        &objects.deployment,
-    )
-    .await?;
+    let deployments = Api::namespaced(client.clone(), namespace);
+    if let Some(autoscaler) = &objects.autoscaler
+        && !is_in_place(ctx, &objects.deployment)?
+    {
+        hand_over_replicas(&deployments, &objects.deployment, autoscaler).await?;
+    }
+    let applied = apply(ctx, &deployments, &objects.deployment).await?;
     if let Some(autoscaler) = &objects.autoscaler {
         apply(ctx, &scalers, autoscaler).await?;
     }
@@ -198,9 +231,60 @@ pub(super) async fn apply_runtimes(
         Some(budget) => {
             apply(ctx, &budgets, budget).await?;
         }
-        None => remove(ctx, &budgets, namespace, super::build::RUNTIME).await?,
+        None => remove(ctx, &budgets, namespace, RUNTIME).await?,
     }
     Ok(applied)
+}
+
+/// Lets go of the replicas of a Deployment that an autoscaler is to scale, without changing how many there are: a field that its only
+/// manager leaves out is set to its default, which is 1, and a tenant with five runtimes would lose four of them. So another
+/// manager takes the field first, and keeps it until the autoscaler writes its own number.
+async fn hand_over_replicas(
+    deployments: &Api<Deployment>,
+    wanted: &Deployment,
+    autoscaler: &HorizontalPodAutoscaler,
+) -> Result<(), ApplyError> {
+    let (fewest, most) = autoscaler.spec.as_ref().map_or((1, 1), |spec| {
+        (spec.min_replicas.unwrap_or(1), spec.max_replicas)
+    });
+    let found = match find(deployments, "Deployment", RUNTIME).await? {
+        Some(found) if !has_replicas_of_ours(&found.metadata) => return Ok(()),
+        Some(found) => found,
+        // It begins with as many as it should have at least, and not with one until the autoscaler looks.
+        None => {
+            let mut first = wanted.clone();
+            if let Some(spec) = &mut first.spec {
+                spec.replicas = Some(fewest);
+            }
+            send(deployments, names::OPERATOR_MANAGER, RUNTIME, &first).await?
+        }
+    };
+    let replicas = found.spec.as_ref().and_then(|spec| spec.replicas);
+    let kept = json!({
+        "apiVersion": <Deployment as k8s_openapi::Resource>::API_VERSION,
+        "kind": <Deployment as k8s_openapi::Resource>::KIND,
+        "metadata": {
+            "name": RUNTIME,
+            "namespace": found.metadata.namespace,
+            "uid": found.metadata.uid,
+        },
+        // None at all after a suspension, when an autoscaler would leave it at that.
+        "spec": {"replicas": replicas.unwrap_or(1).max(fewest).min(most)},
+    });
+    send(deployments, names::OPERATOR_REPLICAS_MANAGER, RUNTIME, &kept).await?;
+    Ok(())
+}
+
+/// Whether we say how many replicas there are.
+fn has_replicas_of_ours(metadata: &ObjectMeta) -> bool {
+    metadata.managed_fields.iter().flatten().any(|entry| {
+        entry.manager.as_deref() == Some(names::OPERATOR_MANAGER)
+            && entry.subresource.is_none()
+            && entry
+                .fields_v1
+                .as_ref()
+                .is_some_and(|fields| !fields.0["f:spec"]["f:replicas"].is_null())
+    })
 }
 
 /// Deletes an object that a watch knows.

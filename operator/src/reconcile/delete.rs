@@ -12,8 +12,8 @@ use super::export::{self, FinalExport};
 use super::status::{Facts, Transition};
 use super::validate::{drop_after, tenant_id};
 use super::{
-    Action, Context, NAMESPACE_LOOK, ReconcileError, is_ours, older_with_the_same_id,
-    set_finalizers, write,
+    Action, Context, NAMESPACE_LOOK, ReconcileError, UNKNOWN_CLUSTER, is_ours,
+    older_with_the_same_id, set_finalizers, write,
 };
 use crate::lane::Lane;
 
@@ -118,9 +118,12 @@ async fn end_data(tenant: &Tenant, ctx: &Context) -> Result<Option<Action>, Reco
     let store = match ctx.stores.get(cluster) {
         Some(store) => store,
         None if had_data => {
-            return Err(ReconcileError::Reported(format!(
-                "the tenant's data lies in the cluster {cluster}, which the operator is not configured with any more"
-            )));
+            return Err(ReconcileError::Step {
+                reason: UNKNOWN_CLUSTER,
+                message: format!(
+                    "the tenant's data lies in the cluster {cluster}, which the operator is not configured with any more"
+                ),
+            });
         }
         None => return Ok(None),
     };

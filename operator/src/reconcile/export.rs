@@ -6,18 +6,22 @@ use std::time::Duration;
 use blob_store::BlobKey;
 use domain::id::{ExportId, TenantId};
 use kube::ResourceExt as _;
+use tenant_crd::condition::{self, ConditionStatus, ConditionType};
 use tenant_crd::names;
 use tenant_crd::v1::{ExportState, ExportStatus, Tenant};
 use tenant_export::Progress;
 
 use super::status::{Facts, Transition};
-use super::{Action, Context, ReconcileError, write};
+use super::{Action, Context, ReconcileError, count_error, write};
+use crate::backoff;
 use crate::store::{Rows, TenantStore};
 
 /// How often an export that is under way is looked at.
 pub(super) const LOOK: Duration = Duration::from_secs(5);
 /// What a person sets who wants the data dropped without an export.
 const SKIP: &str = "true";
+/// Reason of conditions, Events and errors.
+const EXPORT_FAILED: &str = "ExportFailed";
 
 /// Whether data may be dropped as far as its last export is concerned.
 #[derive(Debug)]
@@ -91,15 +95,24 @@ pub(super) async fn last_of_all(
     // One key for one deletion of one resource, whoever asks and how often.
     let uid = tenant.uid().unwrap_or_default();
     let Ok(export) = uid.parse::<ExportId>() else {
-        return Err(ReconcileError::Reported(format!(
-            "the uid {uid:?} of the Tenant is no UUID"
-        )));
+        return Err(ReconcileError::Step {
+            reason: EXPORT_FAILED,
+            message: format!("the uid {uid:?} of the Tenant is no UUID"),
+        });
     };
+    let now = ctx.clock.now();
+    if let Some(rest) = ctx.memory.export_rests(&uid, now) {
+        return Ok(FinalExport::Pending(Action::requeue(rest)));
+    }
     let key = BlobKey::export(id, export);
     ctx.leadership.check()?;
     let progress = ctx
         .exports
         .advance(&key, id, Arc::new(Rows(Arc::clone(store))));
+    if progress == Progress::Running && has_failed(tenant) {
+        // Until it succeeds, what is told of the failure holds: another attempt is no news.
+        return Ok(FinalExport::Pending(Action::requeue(LOOK)));
+    }
     // That it is looked for again, before the data goes, is no news.
     if progress != Progress::Running || !is_made(tenant) {
         report(ctx, tenant, &uid, Some(&key), progress.clone()).await?;
@@ -120,8 +133,13 @@ pub(super) async fn last_of_all(
                 tenant.name_any(),
                 names::ANNOTATION_SKIP_EXPORT
             );
-            deleting(ctx, tenant, &message, Some("ExportFailed")).await?;
-            Err(ReconcileError::Reported(message))
+            deleting(ctx, tenant, &message, Some(EXPORT_FAILED)).await?;
+            count_error(EXPORT_FAILED);
+            // Not by the pauses of reconciles that fail: each look at an export that is being made ends well, and a dump of everything must
+            // not begin anew every few seconds.
+            let pause = |failures| backoff::pause(failures, rand::random());
+            let pause = ctx.memory.export_failed(&uid, now, pause);
+            Ok(FinalExport::Pending(Action::requeue(pause)))
         }
         Progress::Failed { message } => Ok(FinalExport::Settled {
             note: format!("without a final export, which is not required: {message}"),
@@ -134,6 +152,16 @@ pub(super) fn is_made(tenant: &Tenant) -> bool {
     last_export(tenant).is_some_and(|last| {
         Some(&last.id) == tenant.metadata.uid.as_ref() && last.state == ExportState::Done
     })
+}
+
+/// Whether the newest that is told of the final export is that it failed.
+fn has_failed(tenant: &Tenant) -> bool {
+    let conditions = tenant.status.as_ref().map(|status| &status.conditions);
+    conditions
+        .and_then(|conditions| condition::find(conditions, ConditionType::Stalled))
+        .is_some_and(|stalled| {
+            stalled.status == ConditionStatus::True && stalled.reason == EXPORT_FAILED
+        })
 }
 
 fn last_export(tenant: &Tenant) -> Option<&ExportStatus> {
@@ -198,7 +226,7 @@ async fn report(
         }),
         (None, Some(message)) => Some(Transition {
             is_warning: true,
-            reason: "ExportFailed".to_owned(),
+            reason: EXPORT_FAILED.to_owned(),
             note: message.clone(),
         }),
         (None, None) => None,

@@ -27,6 +27,7 @@ pub enum DatabaseFacts {
 }
 
 const ROLLOUT_FAILED: &str = "RolloutFailed";
+const RETRYING: &str = "Retrying";
 const UNSCHEDULABLE: &str = "Unschedulable";
 
 /// Something that did not succeed.
@@ -185,6 +186,18 @@ pub enum Facts<'a> {
         /// What, and what to do.
         message: String,
     },
+    /// Something that this tenant needs is on its way, and comes without anybody's help.
+    Waiting {
+        /// One word for programs.
+        reason: &'static str,
+        /// For what.
+        message: String,
+    },
+    /// It cannot be worked on now, and is tried again.
+    Retrying {
+        /// What keeps it.
+        message: String,
+    },
     /// Worked on.
     Worked {
         /// What should be.
@@ -225,8 +238,15 @@ pub fn next(
     now: DateTime<Utc>,
 ) -> TenantStatus {
     let mut status = own_part(previous);
-    status.observed_generation = generation;
+    // What is newest in the spec may not be obeyed where a reconcile does not come to its end.
+    if !matches!(facts, Facts::Retrying { .. }) {
+        status.observed_generation = generation;
+    }
     let observed = match facts {
+        Facts::Retrying { message } => {
+            status.phase = Some(status.phase.unwrap_or(Phase::Pending));
+            retrying(message, &previous.conditions)
+        }
         Facts::Invalid(faults) => {
             let text: Vec<String> = faults.iter().map(ToString::to_string).collect();
             status.phase = Some(status.phase.unwrap_or(Phase::Pending));
@@ -238,6 +258,10 @@ pub fn next(
         Facts::Blocked { reason, message } => {
             status.phase = Some(status.phase.unwrap_or(Phase::Pending));
             stopped(reason, message)
+        }
+        Facts::Waiting { reason, message } => {
+            status.phase = Some(status.phase.unwrap_or(Phase::Pending));
+            waiting(reason, message)
         }
         Facts::Deleting {
             message,
@@ -253,26 +277,7 @@ pub fn next(
             status.phase = Some(Phase::Deleting);
             status.replicas = Some(0);
             status.ready_replicas = Some(0);
-            vec![
-                observe(
-                    ConditionType::Ready,
-                    ConditionStatus::False,
-                    "Deleting",
-                    message,
-                ),
-                observe(
-                    ConditionType::Reconciling,
-                    ConditionStatus::True,
-                    "Deleting",
-                    message,
-                ),
-                observe(
-                    ConditionType::Stalled,
-                    ConditionStatus::False,
-                    "Deleting",
-                    "",
-                ),
-            ]
+            waiting("Deleting", message)
         }
         Facts::Worked {
             tenant,
@@ -293,7 +298,9 @@ pub fn next(
             if runtime.version.is_some() {
                 status.desired_version.clone_from(&runtime.version);
             }
-            status.failed_version = failed_version(previous, tenant, &runtime);
+            let has_failed = has_failed(previous, tenant, &runtime);
+            status.failed_version = failed_version(previous, tenant, &runtime, has_failed);
+            status.retried_version = retried_version(previous, tenant, has_failed);
             if let DatabaseFacts::Ready { schema_version, .. } = database {
                 status.schema_version = Some(*schema_version);
                 // Passwords are in place when the roles are.
@@ -320,13 +327,9 @@ pub fn next(
     status
 }
 
-/// The version that is not tried again by itself: one that did not get ready although another had served, for as long as it
-/// has not served itself. That no node has room for it says nothing about a version.
-fn failed_version(
-    previous: &TenantStatus,
-    tenant: &ValidatedTenant,
-    rollout: &Rollout,
-) -> Option<String> {
+/// Whether the version that is tried does not get ready although another one had served. That no node has room for it says nothing
+/// about a version.
+fn has_failed(previous: &TenantStatus, tenant: &ValidatedTenant, rollout: &Rollout) -> bool {
     let wanted = tenant.version.as_str();
     let is_stuck = rollout
         .stuck
@@ -341,13 +344,22 @@ fn failed_version(
         .as_deref()
         .is_some_and(|good| good != wanted);
     // What a Deployment reports before it has seen its new spec is about the old one.
-    if is_stuck
+    is_stuck
         && rollout.is_current
         && is_upgrade
         && !no_room
         && rollout.version.as_deref() == Some(wanted)
-    {
-        return Some(wanted.to_owned());
+}
+
+/// The version that is not tried again by itself: the one that has failed, for as long as it has not served.
+fn failed_version(
+    previous: &TenantStatus,
+    tenant: &ValidatedTenant,
+    rollout: &Rollout,
+    has_failed: bool,
+) -> Option<String> {
+    if has_failed {
+        return Some(tenant.version.as_str().to_owned());
     }
     let asked = tenant.rolled_back_from.as_ref().unwrap_or(&tenant.version);
     previous.failed_version.clone().filter(|failed| {
@@ -356,6 +368,19 @@ fn failed_version(
         let is_given_up = tenant.follows_channel && asked.as_str() != failed;
         !works_now && !is_given_up
     })
+}
+
+/// The wish to try a version again that was obeyed, once that version has failed with it: it asks for nothing any more until it is taken
+/// back. A channel remembers by itself which wishes it has obeyed.
+fn retried_version(
+    previous: &TenantStatus,
+    tenant: &ValidatedTenant,
+    has_failed: bool,
+) -> Option<String> {
+    let wish = tenant.retry.as_ref().filter(|_| !tenant.follows_channel)?;
+    let is_used_up = previous.retried_version.as_ref() == Some(wish)
+        || has_failed && wish == tenant.version.as_str();
+    is_used_up.then(|| wish.clone())
 }
 
 /// Where a tenant is in its life. Failure is never a phase: a tenant that was active stays so while its runtimes are
@@ -412,6 +437,45 @@ fn stopped(reason: &'static str, message: &str) -> Vec<Observation> {
             reason,
             message,
         ),
+    ]
+}
+
+/// Is tried again; what is known of everything else stays. Who was never ready is not.
+fn retrying(message: &str, all: &[Condition]) -> Vec<Observation> {
+    let message = format!("{message}; it is tried again by itself, and the operator's log has the cause");
+    let mut observed = vec![observe(
+        ConditionType::Reconciling,
+        ConditionStatus::True,
+        RETRYING,
+        &message,
+    )];
+    if condition::find(all, ConditionType::Ready).is_none() {
+        observed.push(observe(
+            ConditionType::Ready,
+            ConditionStatus::False,
+            RETRYING,
+            &message,
+        ));
+    }
+    observed
+}
+
+/// Goes on by itself.
+fn waiting(reason: &'static str, message: &str) -> Vec<Observation> {
+    vec![
+        observe(
+            ConditionType::Ready,
+            ConditionStatus::False,
+            reason,
+            message,
+        ),
+        observe(
+            ConditionType::Reconciling,
+            ConditionStatus::True,
+            reason,
+            message,
+        ),
+        observe(ConditionType::Stalled, ConditionStatus::False, reason, ""),
     ]
 }
 
@@ -498,7 +562,7 @@ fn database_conditions(database: &DatabaseFacts) -> Vec<Observation> {
                 [first, rest @ ..] => (
                     "Drifted",
                     format!(
-                        "{first}{}; `operator report` lists all",
+                        "{first}{}; `operator report`, called in the operator's pod, lists all",
                         if rest.is_empty() {
                             String::new()
                         } else {
@@ -612,7 +676,29 @@ fn stall(
     }
     match tenant.run {
         Run::Suspended | Run::Asleep => None,
-        Run::Fixed(_) | Run::Automatic { .. } => rollout?.stuck.clone(),
+        Run::Fixed(_) | Run::Automatic { .. } => {
+            let rollout = rollout?;
+            let stuck = rollout.stuck.as_ref()?;
+            Some(match &rollout.pod_trouble {
+                // Nothing is wrong with what was to be rolled out, and it goes on once there is room.
+                Some(trouble)
+                    if trouble.reason == UNSCHEDULABLE && stuck.reason == ROLLOUT_FAILED =>
+                {
+                    Trouble {
+                        is_final: true,
+                        ..trouble.clone()
+                    }
+                }
+                Some(trouble) => Trouble {
+                    message: format!(
+                        "{}; a pod says {}: {}",
+                        stuck.message, trouble.reason, trouble.message
+                    ),
+                    ..stuck.clone()
+                },
+                None => stuck.clone(),
+            })
+        }
     }
 }
 
@@ -621,7 +707,7 @@ fn reconciling(run: Run, database: &DatabaseFacts, rollout: Option<&Rollout>) ->
     let at_work = |reason, message: &str| observe(KIND, ConditionStatus::True, reason, message);
     match (database, rollout) {
         (DatabaseFacts::Failed(trouble), _) => at_work(
-            "Retrying",
+            RETRYING,
             &format!("{}; it is tried again by itself", trouble.message),
         ),
         (_, None) => at_work("Provisioning", "the runtimes are being made"),

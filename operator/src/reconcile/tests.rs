@@ -1,4 +1,6 @@
+mod autoscaling;
 mod channels;
+mod errors;
 mod export;
 mod fake;
 mod lanes;
@@ -280,10 +282,43 @@ async fn a_version_that_never_gets_ready_gives_way_to_the_one_before() {
         "2.0.0"
     );
     assert_eq!(cluster.settle().await, Vec::<String>::new());
-    // Somebody asks for it again, and now it works.
-    cluster.edit(TENANT, |tenant| {
-        tenant["metadata"]["annotations"] = json!({"gotrs.io/retry-version": "2.0.0"});
-    });
+    let ask_again = |cluster: &Cluster, version: Option<&str>| {
+        cluster.edit(TENANT, |tenant| {
+            tenant["metadata"]["annotations"] = match version {
+                Some(version) => json!({"gotrs.io/retry-version": version}),
+                None => json!({}),
+            };
+        });
+    };
+    // Somebody asks for it again, and it still does not work: once for each wish.
+    ask_again(&cluster, Some("2.0.0"));
+    cluster.settle().await;
+    assert_eq!(image(&cluster), "2.0.0");
+    stick(&cluster);
+    cluster.settle().await;
+    assert_eq!(image(&cluster), "1.0.0");
+    cluster.pods_run();
+    cluster.settle().await;
+    let status = cluster.object(TENANT).unwrap()["status"].clone();
+    assert_eq!(status["failedVersion"], "2.0.0");
+    assert_eq!(status["retriedVersion"], "2.0.0");
+    assert_eq!(
+        cluster.condition("Stalled"),
+        ("True".into(), "VersionFailed".into())
+    );
+    assert_eq!(cluster.settle().await, Vec::<String>::new());
+    // Nor does another version bring the old wish back to life.
+    for version in ["1.0.0", "2.0.0"] {
+        cluster.edit(TENANT, |tenant| tenant["spec"]["version"] = json!(version));
+        cluster.settle().await;
+        assert_eq!(image(&cluster), "1.0.0");
+    }
+    ask_again(&cluster, None);
+    cluster.settle().await;
+    assert_eq!(image(&cluster), "1.0.0");
+    assert!(cluster.object(TENANT).unwrap()["status"]["retriedVersion"].is_null());
+    // Asked for anew, and now it works.
+    ask_again(&cluster, Some("2.0.0"));
     cluster.settle().await;
     assert_eq!(image(&cluster), "2.0.0");
     cluster.pods_run();
@@ -292,6 +327,184 @@ async fn a_version_that_never_gets_ready_gives_way_to_the_one_before() {
     assert_eq!(status["runtimeVersion"], "2.0.0");
     assert!(status["failedVersion"].is_null(), "{status}");
     assert_eq!(cluster.condition("Stalled").0, "False");
+}
+
+#[tokio::test]
+async fn that_no_node_has_room_says_nothing_about_a_version() {
+    let cluster = Cluster::with(json!({"version": "1.0.0"}));
+    cluster.settle().await;
+    cluster.pods_run();
+    cluster.settle().await;
+    cluster.edit(TENANT, |tenant| tenant["spec"]["version"] = json!("2.0.0"));
+    cluster.settle().await;
+    let give_up = |trouble: serde_json::Value| {
+        let pod = |name: &str, status: serde_json::Value| {
+            json!({
+                "apiVersion": "v1", "kind": "Pod",
+                "metadata": {"name": name, "namespace": "tenant-acme"}, "status": status,
+            })
+        };
+        let generation = cluster.object(DEPLOYMENT).unwrap()["metadata"]["generation"].clone();
+        cluster.world.lock().unwrap().pods =
+            vec![pod("old", json!({"phase": "Running"})), pod("new", trouble)];
+        // The old pod serves: as many are ready as are wanted.
+        cluster.edit_status(DEPLOYMENT, json!({
+            "observedGeneration": generation, "replicas": 2, "updatedReplicas": 1, "readyReplicas": 1,
+            "conditions": [{"type": "Progressing", "status": "False", "message": "timed out"}],
+        }));
+    };
+    give_up(json!({"conditions": [{
+        "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+        "message": "0/3 nodes are available",
+    }]}));
+    cluster.settle().await;
+    let status = cluster.object(TENANT).unwrap()["status"].clone();
+    assert!(status["failedVersion"].is_null(), "{status}");
+    assert_eq!(
+        cluster.condition("Stalled"),
+        ("True".into(), "Unschedulable".into())
+    );
+    assert!(status["conditions"].to_string().contains("0/3 nodes"), "{status}");
+    // What a pod says about itself does, and is told.
+    give_up(json!({"containerStatuses": [{
+        "name": "runtime", "image": "i", "imageID": "i", "ready": false, "restartCount": 5,
+        "state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}},
+        "lastState": {"terminated": {"exitCode": 1, "message": "it is too old"}},
+    }]}));
+    cluster.reconcile().await.unwrap();
+    let status = cluster.object(TENANT).unwrap()["status"].clone();
+    assert_eq!(status["failedVersion"], "2.0.0");
+    let told = status["conditions"].to_string();
+    assert!(told.contains("a pod says CrashLoop: back-off; it said: it is too old"), "{told}");
+    cluster.settle().await;
+    assert_eq!(
+        cluster.condition("Stalled"),
+        ("True".into(), "VersionFailed".into())
+    );
+}
+
+#[tokio::test]
+async fn a_watch_that_is_behind_our_own_hands_keeps_no_old_status() {
+    let cluster = Cluster::with(json!({}));
+    cluster.settle().await;
+    cluster.pods_run();
+    cluster.settle().await;
+    let seen = cluster.object(TENANT).unwrap();
+    assert_eq!(cluster.condition("Ready").0, "True");
+    cluster.ctx.memory.forget_database(UID);
+    cluster.world.lock().unwrap().database.broken = Some(("RolesFailed", false));
+    cluster.reconcile().await.unwrap_err();
+    assert_eq!(
+        cluster.condition("Ready"),
+        ("False".into(), "RolesFailed".into())
+    );
+    // What the watch has told is from before, and all is well again.
+    cluster.world.lock().unwrap().database.broken = None;
+    cluster.reconcile_as(seen).await.unwrap();
+    assert_eq!(cluster.condition("Ready").0, "True");
+    assert_eq!(cluster.settle().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_the_api_server_refuses_for_longer_is_told() {
+    use crate::reconcile::after_error;
+
+    let refused_again = async |cluster: &Cluster| {
+        let object = cluster.object(TENANT).unwrap();
+        let error = cluster.reconcile().await.unwrap_err();
+        // As the queue does.
+        after_error(&serde_json::from_value(object).unwrap(), &error, &cluster.ctx);
+    };
+    let message = "applying Deployment runtime failed: Invalid; it is tried again by itself, and the operator's log has the cause";
+    let cluster = Cluster::with(json!({}));
+    cluster.world.lock().unwrap().refused = Some(DEPLOYMENT);
+    refused_again(&cluster).await;
+    refused_again(&cluster).await;
+    let status = cluster.object(TENANT).unwrap()["status"].clone();
+    assert!(status.is_null(), "what may pass at once is no news: {status}");
+    refused_again(&cluster).await;
+    let status = cluster.object(TENANT).unwrap()["status"].clone();
+    let retrying: String = "Retrying".into();
+    assert_eq!(cluster.phase(), "Pending");
+    assert_eq!(
+        cluster.condition("Reconciling"),
+        ("True".into(), retrying.clone())
+    );
+    assert_eq!(cluster.condition("Ready"), ("False".into(), retrying));
+    let told = status["conditions"].to_string();
+    assert!(told.contains(message) && !told.contains("own words"), "{told}");
+    assert!(status["observedGeneration"].is_null(), "nothing was obeyed");
+    // Told once.
+    cluster.world.lock().unwrap().changes.clear();
+    refused_again(&cluster).await;
+    let changes = cluster.world.lock().unwrap().changes.clone();
+    assert!(!changes.contains(&"status".to_owned()), "{changes:?}");
+    cluster.world.lock().unwrap().refused = None;
+    cluster.settle().await;
+    cluster.pods_run();
+    cluster.settle().await;
+    assert_eq!(cluster.condition("Ready").0, "True");
+    assert_eq!(
+        cluster.condition("Reconciling"),
+        ("False".into(), "Done".into())
+    );
+    // What serves goes on, and says so.
+    cluster.edit(TENANT, |tenant| tenant["spec"]["version"] = json!("2.0.0"));
+    cluster.world.lock().unwrap().refused = Some(DEPLOYMENT);
+    for _ in 0..3 {
+        refused_again(&cluster).await;
+    }
+    assert_eq!(cluster.condition("Ready").0, "True");
+    assert_eq!(cluster.condition("Reconciling").0, "True");
+    let object = cluster.object(TENANT).unwrap();
+    assert_ne!(
+        object["status"]["observedGeneration"],
+        object["metadata"]["generation"]
+    );
+}
+
+#[tokio::test]
+async fn a_namespace_that_somebody_deletes_is_made_anew_when_it_is_gone() {
+    let cluster =
+        Cluster::with(json!({"plan": "team", "administrator": {"email": "ada@acme.example"}}));
+    cluster.settle().await;
+    cluster.pods_run();
+    cluster.settle().await;
+    let before = cluster.database();
+    cluster.edit(NAMESPACE, |namespace| {
+        namespace["metadata"]["deletionTimestamp"] = json!("2026-01-02T03:04:05Z");
+    });
+    cluster.world.lock().unwrap().events.clear();
+    let changes = cluster.settle().await;
+    assert_eq!(changes, ["status"], "nothing is made in it");
+    assert_eq!(cluster.phase(), "Active");
+    let ending: String = "NamespaceEnding".into();
+    assert_eq!(
+        cluster.condition("Ready"),
+        ("False".into(), ending.clone())
+    );
+    assert_eq!(
+        cluster.condition("Reconciling"),
+        ("True".into(), ending.clone())
+    );
+    assert_eq!(cluster.condition("Stalled"), ("False".into(), ending));
+    assert_eq!(cluster.world.lock().unwrap().events, Vec::<String>::new());
+    cluster.namespace_ends();
+    cluster.settle().await;
+    cluster.pods_run();
+    cluster.settle().await;
+    assert_eq!(cluster.condition("Ready").0, "True");
+    // The passwords were in it: there are new ones, and everybody knows them.
+    let after = cluster.database();
+    assert_ne!(before.passwords, after.passwords);
+    let secret = cluster.object(SECRET).unwrap();
+    let (runtime, lambda) = after.passwords.unwrap();
+    assert_eq!(entry(&secret, "runtime-password"), runtime);
+    assert_eq!(entry(&secret, "lambda-password"), lambda);
+    assert_eq!(before.schemas, after.schemas);
+    // The first administrator has long had a password, which nobody knows here.
+    assert!(cluster.object(ADMINISTRATOR).is_none());
+    assert_eq!(after.administrator.as_deref(), Some("ada@acme.example"));
 }
 
 #[tokio::test]

@@ -31,6 +31,8 @@ pub struct ValidatedTenant {
     pub version: ImageTag,
     /// The wanted version, when it has failed.
     pub rolled_back_from: Option<ImageTag>,
+    /// The version that somebody asks to try again.
+    pub retry: Option<String>,
     /// A channel says which version is wanted, and remembers what has failed.
     pub follows_channel: bool,
     /// Whether and how often it runs.
@@ -331,6 +333,9 @@ pub fn validate(
                 plan,
                 version,
                 rolled_back_from,
+                retry: annotations
+                    .and_then(|all| all.get(names::ANNOTATION_RETRY_VERSION))
+                    .cloned(),
                 follows_channel,
                 run,
                 hosts,
@@ -397,17 +402,22 @@ fn wanted_version<'a>(
     }
 }
 
+/// Whether somebody asks to try the version again that has failed, and it was not tried again since.
+pub(crate) fn is_retry_wanted(tenant: &Tenant) -> bool {
+    let Some(status) = &tenant.status else {
+        return false;
+    };
+    let annotations = tenant.metadata.annotations.as_ref();
+    let wish = annotations.and_then(|all| all.get(names::ANNOTATION_RETRY_VERSION));
+    wish.is_some()
+        && wish == status.failed_version.as_ref()
+        && wish != status.retried_version.as_ref()
+}
+
 /// The version that served before, if the wanted one has failed and nobody asks for it again.
 fn version_to_go_back_to(tenant: &Tenant, wanted: &ImageTag) -> Option<ImageTag> {
     let status = tenant.status.as_ref()?;
-    let retry = tenant
-        .metadata
-        .annotations
-        .as_ref()
-        .and_then(|all| all.get(names::ANNOTATION_RETRY_VERSION));
-    if status.failed_version.as_deref() != Some(wanted.as_str())
-        || retry.map(String::as_str) == Some(wanted.as_str())
-    {
+    if status.failed_version.as_deref() != Some(wanted.as_str()) || is_retry_wanted(tenant) {
         return None;
     }
     let good: ImageTag = status.runtime_version.as_ref()?.parse().ok()?;

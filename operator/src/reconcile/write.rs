@@ -1,5 +1,7 @@
 //! Writing what was found: the status where it differs, and an Event for what changed.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Api;
 use kube::Resource as _;
@@ -25,7 +27,10 @@ pub(super) async fn report(
     let generation = tenant.metadata.generation;
     let none = TenantStatus::default();
     let known = tenant.status.as_ref().unwrap_or(&none);
-    if status::next(known, facts, generation, now) == status::own_part(known) {
+    let known_part = status::own_part(known);
+    if status::next(known, facts, generation, now) == known_part
+        && !is_old(ctx, tenant, &known_part)
+    {
         return Ok(());
     }
     // What the watch last told may be older than what we wrote last: times and Events come from what is there now.
@@ -35,6 +40,7 @@ pub(super) async fn report(
     let current = fresh.status.as_ref().unwrap_or(&none);
     let next = status::next(current, facts, generation, now);
     if next == status::own_part(current) {
+        keep(ctx, tenant, &next);
         return Ok(());
     }
     apply_status(ctx, tenant, &next).await?;
@@ -51,7 +57,8 @@ pub(super) async fn report_export(
     export: ExportStatus,
 ) -> Result<bool, ReconcileError> {
     let known = tenant.status.as_ref();
-    if known.and_then(|status| status.last_export.as_ref()) == Some(&export) {
+    let known_part = known.map(status::own_part).unwrap_or_default();
+    if known_part.last_export.as_ref() == Some(&export) && !is_old(ctx, tenant, &known_part) {
         return Ok(false);
     }
     let Some(fresh) = find_fresh(ctx, tenant).await? else {
@@ -59,11 +66,32 @@ pub(super) async fn report_export(
     };
     let mut next = status::own_part(&fresh.status.unwrap_or_default());
     if next.last_export.as_ref() == Some(&export) {
+        keep(ctx, tenant, &next);
         return Ok(false);
     }
     next.last_export = Some(export);
     apply_status(ctx, tenant, &next).await?;
     Ok(true)
+}
+
+/// Whether the watch may be behind what we wrote: then that all is as it should be in what it told says nothing.
+fn is_old(ctx: &Context, tenant: &Tenant, known: &TenantStatus) -> bool {
+    let uid = tenant.metadata.uid.as_deref().unwrap_or_default();
+    ctx.memory.is_old_status(uid, digest(known))
+}
+
+/// What our part of the status is now.
+fn keep(ctx: &Context, tenant: &Tenant, part: &TenantStatus) {
+    let uid = tenant.metadata.uid.as_deref().unwrap_or_default();
+    ctx.memory.keep_status(uid, digest(part));
+}
+
+fn digest(part: &TenantStatus) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    // Text, numbers and lists: that cannot fail. Two that could not be written would be taken for the same.
+    let text = serde_json::to_string(part).unwrap_or_default();
+    text.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The Tenant as it is now, unless it is another one.
@@ -91,7 +119,7 @@ async fn apply_status(
         "metadata": {"name": name, "uid": tenant.metadata.uid},
         "status": next,
     });
-    Api::<Tenant>::all(ctx.client.clone())
+    let written = Api::<Tenant>::all(ctx.client.clone())
         .patch_status(
             name,
             &PatchParams::apply(names::OPERATOR_STATUS_MANAGER).force(),
@@ -105,6 +133,11 @@ async fn apply_status(
             source: Box::new(source),
         })?;
     metrics::counter!("operator_status_writes_total").increment(1);
+    keep(
+        ctx,
+        tenant,
+        &status::own_part(&written.status.unwrap_or_default()),
+    );
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! What the credentials of tenant A get of tenant B: nothing.
 
+use std::time::Duration;
+
 use sqlx::{Connection as _, PgConnection};
 
 use crate::server::{Server, Tenant, refusal, run};
@@ -69,6 +71,54 @@ async fn nothing_in_the_other_schema_can_be_read_written_locked_called_or_create
         UNKNOWN
     );
     server.stop(&[&a, &b]).await
+}
+
+#[tokio::test]
+async fn nobody_fills_the_disk_of_all_with_temporary_files() -> anyhow::Result<()> {
+    let server = Server::start().await?;
+    let tenant = server.provision().await?;
+    for (mut connection, limit) in [
+        (server.runtime(&tenant).await?, "1GB"),
+        (server.lambda(&tenant).await?, "64MB"),
+    ] {
+        let value: String = sqlx::query_scalar("SHOW temp_file_limit")
+            .fetch_one(&mut connection)
+            .await?;
+        assert_eq!(value, limit);
+        for sql in [
+            "SET temp_file_limit = -1",
+            "ALTER ROLE CURRENT_USER SET temp_file_limit = -1",
+        ] {
+            assert_eq!(refusal(&mut connection, sql).await, DENIED, "{sql}");
+        }
+    }
+    server.stop(&[&tenant]).await
+}
+
+#[tokio::test]
+async fn a_transaction_that_outlives_its_limits_is_ended_and_no_other() -> anyhow::Result<()> {
+    let server = Server::start().await?;
+    let tenant = server.provision().await?;
+    let mut old = server.runtime(&tenant).await?;
+    // What keeps it short can be lifted by whoever has the role.
+    run(
+        &mut old,
+        "SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0; BEGIN; SELECT * FROM ticket",
+    )
+    .await?;
+    let mut idle = server.runtime(&tenant).await?;
+    let mut own = server.superuser().await?;
+    run(&mut own, "BEGIN; SELECT 1").await?;
+    let database = &server.tenants;
+    let ended = database.end_old_transactions(Duration::from_mins(10)).await?;
+    assert_eq!(ended, 0, "none is that old");
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let ended = database.end_old_transactions(Duration::from_millis(10)).await?;
+    assert_eq!(ended, 1);
+    assert!(old.ping().await.is_err(), "its connection is closed");
+    idle.ping().await?;
+    run(&mut own, "COMMIT").await?;
+    server.stop(&[&tenant]).await
 }
 
 #[tokio::test]

@@ -22,6 +22,7 @@ fn tenant(plan: Plan, run: Run) -> ValidatedTenant {
         plan,
         version: "1.4.2".parse::<ImageTag>().unwrap(),
         rolled_back_from: None,
+        retry: None,
         follows_channel: false,
         run,
         hosts: vec!["acme.example.com".parse().unwrap()],

@@ -18,6 +18,7 @@ fn tenant(run: Run) -> ValidatedTenant {
         plan: Plan::Team,
         version: "1.4.2".parse::<ImageTag>().unwrap(),
         rolled_back_from: None,
+        retry: None,
         follows_channel: false,
         run,
         hosts: Vec::new(),

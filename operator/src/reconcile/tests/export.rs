@@ -167,8 +167,7 @@ async fn data_stays_until_its_export_succeeds() {
     let cluster = active(json!({"deletionPolicy": "Delete", "grace": "0s"})).await;
     cluster.world.lock().unwrap().archives_broken = true;
     deleted(&cluster).await;
-    let failures = cluster.settle_with_exports().await;
-    assert!(!failures.is_empty());
+    cluster.settle_with_exports().await;
     assert_eq!(cluster.database().schemas.len(), 1);
     assert_eq!(
         cluster.condition("Stalled"),
@@ -181,9 +180,41 @@ async fn data_stays_until_its_export_succeeds() {
         "{message}"
     );
     cluster.world.lock().unwrap().archives_broken = false;
+    cluster.clock.advance(TimeDelta::minutes(5));
     cluster.settle_with_exports().await;
     assert!(cluster.object(TENANT).is_none());
     assert_eq!(archives(&cluster).len(), 1);
+}
+
+#[tokio::test]
+async fn a_final_export_that_fails_is_tried_ever_less_often_and_told_once() {
+    let cluster = active(json!({"deletionPolicy": "Delete", "grace": "0s"})).await;
+    cluster.world.lock().unwrap().archives_broken = true;
+    deleted(&cluster).await;
+    cluster.settle_with_exports().await;
+    let told = cluster.object(TENANT).unwrap()["status"].clone();
+    assert_eq!(told["lastExport"]["state"], "Failed");
+    let told_of = events(&cluster).len();
+    cluster.world.lock().unwrap().changes.clear();
+    let mut pauses = Vec::new();
+    for _ in 0..12 {
+        let now = cluster.clock.now();
+        let pause = cluster.ctx.memory.export_rests(UID, now);
+        let pause = TimeDelta::from_std(pause.expect("it is left alone for a while")).unwrap();
+        pauses.push(pause);
+        cluster.clock.advance(pause);
+        cluster.settle_with_exports().await;
+        assert_eq!(
+            cluster.condition("Stalled"),
+            ("True".into(), "ExportFailed".into())
+        );
+    }
+    // From then on they are spread between half of the longest and the longest.
+    assert!(pauses[..10].is_sorted(), "{pauses:?}");
+    assert!(pauses[11] >= TimeDelta::minutes(2), "{pauses:?}");
+    assert_eq!(cluster.object(TENANT).unwrap()["status"], told);
+    assert_eq!(events(&cluster).len(), told_of);
+    assert_eq!(count(&cluster, "status"), 0);
 }
 
 #[tokio::test]

@@ -42,6 +42,8 @@ pub(super) const SECRET: &str = "/api/v1/namespaces/tenant-acme/secrets/runtime"
 pub(super) const ADMINISTRATOR: &str = "/api/v1/namespaces/tenant-acme/secrets/administrator";
 pub(super) const BUDGET: &str =
     "/apis/policy/v1/namespaces/tenant-acme/poddisruptionbudgets/runtime";
+pub(super) const AUTOSCALER: &str =
+    "/apis/autoscaling/v2/namespaces/tenant-acme/horizontalpodautoscalers/runtime";
 pub(super) const UID: &str = "3b241101-e2bb-4255-8caf-4136c566a962";
 
 /// Everything outside of the operator.
@@ -54,6 +56,12 @@ pub(super) struct World {
     notes: HashMap<TenantId, String>,
     /// Calls that change something, in their order.
     pub(super) changes: Vec<String>,
+    /// What each apply made of the number of runtimes.
+    pub(super) replicas: Vec<i64>,
+    /// The tenant's pods.
+    pub(super) pods: Vec<Value>,
+    /// What the API server does not let anybody change.
+    pub(super) refused: Option<&'static str>,
     /// The object store, if there is one, with the size of each archive.
     pub(super) archives: Option<BTreeMap<String, u64>>,
     /// The object store does not answer.
@@ -130,9 +138,16 @@ impl World {
             }),
         );
         match *method {
+            Method::PATCH if self.refused == Some(path) => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                json!({
+                    "kind": "Status", "apiVersion": "v1", "status": "Failure",
+                    "reason": "Invalid", "code": 422, "message": "a policy's own words",
+                }),
+            ),
             Method::GET if path.ends_with("/pods") => (
                 StatusCode::OK,
-                json!({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": []}),
+                json!({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": self.pods}),
             ),
             Method::GET => match self.objects.get(path) {
                 Some(object) => (StatusCode::OK, object.clone()),
@@ -155,7 +170,11 @@ impl World {
             },
             Method::PATCH => match path.strip_suffix("/status") {
                 Some(path) => self.apply_status(path, query, body),
-                None if query.contains("fieldManager") => (StatusCode::OK, self.apply(path, body)),
+                None if query.contains("fieldManager") => {
+                    let applied = self.apply(path, query, body);
+                    self.replicas.extend(applied["spec"]["replicas"].as_i64());
+                    (StatusCode::OK, applied)
+                }
                 None => match self.merge(path, body) {
                     Some(object) => (StatusCode::OK, object),
                     None => not_found,
@@ -165,10 +184,25 @@ impl World {
         }
     }
 
-    /// Server-side apply by the one manager that owns everything but the status.
-    fn apply(&mut self, path: &str, wanted: &Value) -> Value {
+    /// Server-side apply by the one manager that owns everything but the status, and by the one of replicas.
+    fn apply(&mut self, path: &str, query: &str, wanted: &Value) -> Value {
         let before = self.objects.get(path).cloned();
-        let mut object = wanted.clone();
+        let mut object = match &before {
+            Some(before) if query.contains(names::OPERATOR_REPLICAS_MANAGER) => {
+                assert_eq!(wanted["metadata"]["uid"], before["metadata"]["uid"]);
+                let mut object = before.clone();
+                object["spec"]["replicas"] = wanted["spec"]["replicas"].clone();
+                share_replicas(&mut object, Some(before), names::OPERATOR_REPLICAS_MANAGER);
+                object
+            }
+            _ => {
+                let mut object = wanted.clone();
+                if object["kind"] == "Deployment" {
+                    share_replicas(&mut object, before.as_ref(), names::OPERATOR_MANAGER);
+                }
+                object
+            }
+        };
         let metadata = &mut object["metadata"];
         metadata["uid"] = match &before {
             Some(before) => before["metadata"]["uid"].clone(),
@@ -237,6 +271,34 @@ impl World {
         }
         Some(object)
     }
+}
+
+/// Who says how many replicas a Deployment has: whoever wrote that number. Without anybody it is one.
+fn share_replicas(object: &mut Value, before: Option<&Value>, manager: &str) {
+    let wanted = object["spec"]["replicas"].clone();
+    let mut managers: Vec<Value> = before
+        .and_then(|before| before["metadata"]["managedFields"].as_array())
+        .into_iter()
+        .flatten()
+        .filter(|entry| entry["manager"] != manager)
+        .cloned()
+        .collect();
+    let known = before.map_or(Value::Null, |before| before["spec"]["replicas"].clone());
+    if wanted.is_null() {
+        object["spec"]["replicas"] = if managers.is_empty() {
+            json!(1)
+        } else {
+            known
+        };
+    } else {
+        if wanted != known {
+            managers.clear();
+        }
+        managers.push(json!({
+            "manager": manager, "operation": "Apply", "fieldsV1": {"f:spec": {"f:replicas": {}}},
+        }));
+    }
+    object["metadata"]["managedFields"] = json!(managers);
 }
 
 /// `PATCH .../deployments/runtime` as `apply deployments/runtime`.
@@ -386,6 +448,11 @@ impl Cluster {
     /// One reconcile of what the watches saw before.
     pub(super) async fn reconcile_blind(&self) -> Result<(), ReconcileError> {
         let object = self.object(TENANT).expect("the Tenant is there");
+        self.reconcile_as(object).await
+    }
+
+    /// One reconcile of a Tenant that may be older than what is there now.
+    pub(super) async fn reconcile_as(&self, object: Value) -> Result<(), ReconcileError> {
         let object: Guarded = serde_json::from_value(object).unwrap();
         reconcile(Arc::new(object), Arc::clone(&self.ctx))
             .await
@@ -463,6 +530,17 @@ impl Cluster {
     /// A controller of the cluster reports.
     pub(super) fn edit_status(&self, path: &str, status: Value) {
         self.world.lock().unwrap().objects.get_mut(path).unwrap()["status"] = status;
+    }
+
+    /// The autoscaler wants so many.
+    pub(super) fn scaled_by_load(&self, replicas: i64) {
+        self.edit(DEPLOYMENT, |deployment| {
+            deployment["spec"]["replicas"] = json!(replicas);
+            deployment["metadata"]["managedFields"] = json!([{
+                "manager": "kube-controller-manager", "operation": "Update", "subresource": "scale",
+                "fieldsV1": {"f:spec": {"f:replicas": {}}},
+            }]);
+        });
     }
 
     /// The cluster's own controllers do their work.

@@ -191,11 +191,12 @@ fn an_idle_tenant_sleeps_and_says_when_to_look_again() {
 
 #[test]
 fn a_version_that_failed_is_not_tried_again_until_somebody_asks() {
-    let at = |failed: &str, good: &str, retry: Option<&str>| {
+    let after = |retried: Option<&str>, failed: &str, good: &str, retry: Option<&str>| {
         let mut tenant = tenant(json!({"version": "2.0.0"}));
-        tenant.status =
-            serde_json::from_value(json!({"failedVersion": failed, "runtimeVersion": good}))
-                .unwrap();
+        tenant.status = serde_json::from_value(json!({
+            "failedVersion": failed, "runtimeVersion": good, "retriedVersion": retried,
+        }))
+        .unwrap();
         tenant.metadata.annotations = retry.map(|version| {
             [(
                 names::ANNOTATION_RETRY_VERSION.to_owned(),
@@ -207,10 +208,18 @@ fn a_version_that_failed_is_not_tried_again_until_somebody_asks() {
         let from = valid.rolled_back_from.map(|tag| tag.as_str().to_owned());
         (valid.version.as_str().to_owned(), from)
     };
+    let at = |failed: &str, good: &str, retry: Option<&str>| after(None, failed, good, retry);
     let wanted = ("2.0.0".to_owned(), None);
+    let before = ("1.0.0".to_owned(), Some("2.0.0".to_owned()));
+    assert_eq!(at("2.0.0", "1.0.0", None), before);
+    // Asked for once, tried once.
     assert_eq!(
-        at("2.0.0", "1.0.0", None),
-        ("1.0.0".to_owned(), Some("2.0.0".to_owned()))
+        after(Some("2.0.0"), "2.0.0", "1.0.0", Some("2.0.0")),
+        before
+    );
+    assert_eq!(
+        after(Some("1.9.0"), "2.0.0", "1.0.0", Some("2.0.0")),
+        wanted
     );
     assert_eq!(at("2.0.0", "1.0.0", Some("2.0.0")), wanted);
     assert_eq!(at("1.9.0", "1.0.0", None), wanted);

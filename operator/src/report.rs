@@ -370,7 +370,10 @@ mod tests {
             });
             (code, status.to_string())
         };
-        let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
+        let (path, query) = (
+            request.uri().path(),
+            request.uri().query().unwrap_or_default(),
+        );
         assert_eq!(request.method(), http::Method::GET, "{path}");
         match path.rsplit('/').next().unwrap() {
             "log" if query.contains("previous=true") => {

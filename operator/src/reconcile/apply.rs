@@ -129,12 +129,7 @@ where
 }
 
 /// Applies what one field manager says of an object.
-async fn send<K, B>(
-    api: &Api<K>,
-    manager: &str,
-    name: &str,
-    object: &B,
-) -> Result<K, ApplyError>
+async fn send<K, B>(api: &Api<K>, manager: &str, name: &str, object: &B) -> Result<K, ApplyError>
 where
     K: k8s_openapi::Resource + Clone + Debug + DeserializeOwned,
     B: Debug + Serialize,
@@ -271,7 +266,13 @@ async fn hand_over_replicas(
         // None at all after a suspension, when an autoscaler would leave it at that.
         "spec": {"replicas": replicas.unwrap_or(1).max(fewest).min(most)},
     });
-    send(deployments, names::OPERATOR_REPLICAS_MANAGER, RUNTIME, &kept).await?;
+    send(
+        deployments,
+        names::OPERATOR_REPLICAS_MANAGER,
+        RUNTIME,
+        &kept,
+    )
+    .await?;
     Ok(())
 }
 

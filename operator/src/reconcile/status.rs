@@ -442,7 +442,8 @@ fn stopped(reason: &'static str, message: &str) -> Vec<Observation> {
 
 /// Is tried again; what is known of everything else stays. Who was never ready is not.
 fn retrying(message: &str, all: &[Condition]) -> Vec<Observation> {
-    let message = format!("{message}; it is tried again by itself, and the operator's log has the cause");
+    let message =
+        format!("{message}; it is tried again by itself, and the operator's log has the cause");
     let mut observed = vec![observe(
         ConditionType::Reconciling,
         ConditionStatus::True,

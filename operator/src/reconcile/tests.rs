@@ -364,7 +364,10 @@ async fn that_no_node_has_room_says_nothing_about_a_version() {
         cluster.condition("Stalled"),
         ("True".into(), "Unschedulable".into())
     );
-    assert!(status["conditions"].to_string().contains("0/3 nodes"), "{status}");
+    assert!(
+        status["conditions"].to_string().contains("0/3 nodes"),
+        "{status}"
+    );
     // What a pod says about itself does, and is told.
     give_up(json!({"containerStatuses": [{
         "name": "runtime", "image": "i", "imageID": "i", "ready": false, "restartCount": 5,
@@ -375,7 +378,10 @@ async fn that_no_node_has_room_says_nothing_about_a_version() {
     let status = cluster.object(TENANT).unwrap()["status"].clone();
     assert_eq!(status["failedVersion"], "2.0.0");
     let told = status["conditions"].to_string();
-    assert!(told.contains("a pod says CrashLoop: back-off; it said: it is too old"), "{told}");
+    assert!(
+        told.contains("a pod says CrashLoop: back-off; it said: it is too old"),
+        "{told}"
+    );
     cluster.settle().await;
     assert_eq!(
         cluster.condition("Stalled"),
@@ -413,7 +419,11 @@ async fn what_the_api_server_refuses_for_longer_is_told() {
         let object = cluster.object(TENANT).unwrap();
         let error = cluster.reconcile().await.unwrap_err();
         // As the queue does.
-        after_error(&serde_json::from_value(object).unwrap(), &error, &cluster.ctx);
+        after_error(
+            &serde_json::from_value(object).unwrap(),
+            &error,
+            &cluster.ctx,
+        );
     };
     let message = "applying Deployment runtime failed: Invalid; it is tried again by itself, and the operator's log has the cause";
     let cluster = Cluster::with(json!({}));
@@ -421,7 +431,10 @@ async fn what_the_api_server_refuses_for_longer_is_told() {
     refused_again(&cluster).await;
     refused_again(&cluster).await;
     let status = cluster.object(TENANT).unwrap()["status"].clone();
-    assert!(status.is_null(), "what may pass at once is no news: {status}");
+    assert!(
+        status.is_null(),
+        "what may pass at once is no news: {status}"
+    );
     refused_again(&cluster).await;
     let status = cluster.object(TENANT).unwrap()["status"].clone();
     let retrying: String = "Retrying".into();
@@ -432,7 +445,10 @@ async fn what_the_api_server_refuses_for_longer_is_told() {
     );
     assert_eq!(cluster.condition("Ready"), ("False".into(), retrying));
     let told = status["conditions"].to_string();
-    assert!(told.contains(message) && !told.contains("own words"), "{told}");
+    assert!(
+        told.contains(message) && !told.contains("own words"),
+        "{told}"
+    );
     assert!(status["observedGeneration"].is_null(), "nothing was obeyed");
     // Told once.
     cluster.world.lock().unwrap().changes.clear();
@@ -479,10 +495,7 @@ async fn a_namespace_that_somebody_deletes_is_made_anew_when_it_is_gone() {
     assert_eq!(changes, ["status"], "nothing is made in it");
     assert_eq!(cluster.phase(), "Active");
     let ending: String = "NamespaceEnding".into();
-    assert_eq!(
-        cluster.condition("Ready"),
-        ("False".into(), ending.clone())
-    );
+    assert_eq!(cluster.condition("Ready"), ("False".into(), ending.clone()));
     assert_eq!(
         cluster.condition("Reconciling"),
         ("True".into(), ending.clone())

@@ -110,10 +110,14 @@ async fn a_transaction_that_outlives_its_limits_is_ended_and_no_other() -> anyho
     let mut own = server.superuser().await?;
     run(&mut own, "BEGIN; SELECT 1").await?;
     let database = &server.tenants;
-    let ended = database.end_old_transactions(Duration::from_mins(10)).await?;
+    let ended = database
+        .end_old_transactions(Duration::from_mins(10))
+        .await?;
     assert_eq!(ended, 0, "none is that old");
     tokio::time::sleep(Duration::from_millis(20)).await;
-    let ended = database.end_old_transactions(Duration::from_millis(10)).await?;
+    let ended = database
+        .end_old_transactions(Duration::from_millis(10))
+        .await?;
     assert_eq!(ended, 1);
     assert!(old.ping().await.is_err(), "its connection is closed");
     idle.ping().await?;

@@ -45,11 +45,20 @@ async fn an_autoscaler_begins_with_as_many_runtimes_as_there_are() {
     cluster.scaled_by_load(7);
     cluster.settle().await;
     assert_eq!(replicas(&cluster), 7);
-    assert_eq!(edit(&cluster, json!({"displayName": "Acme", "plan": "business"})).await, [7]);
-    assert_eq!(edit(&cluster, json!({"replicas": 2, "maxReplicas": null})).await, [2]);
+    assert_eq!(
+        edit(&cluster, json!({"displayName": "Acme", "plan": "business"})).await,
+        [7]
+    );
+    assert_eq!(
+        edit(&cluster, json!({"replicas": 2, "maxReplicas": null})).await,
+        [2]
+    );
     assert!(cluster.object(AUTOSCALER).is_none());
     // And again, with the bounds of the new one.
-    assert_eq!(edit(&cluster, json!({"replicas": 3, "maxReplicas": 4})).await, [3]);
+    assert_eq!(
+        edit(&cluster, json!({"replicas": 3, "maxReplicas": 4})).await,
+        [3]
+    );
 }
 
 #[tokio::test]

@@ -69,7 +69,11 @@ async fn errors_are_counted_by_what_went_wrong() {
     ] {
         fail(reason, is_final).await;
     }
-    let expected = [("MigrationFailed", 1), ("RolesFailed", 2), ("SchemaFailed", 1)];
+    let expected = [
+        ("MigrationFailed", 1),
+        ("RolesFailed", 2),
+        ("SchemaFailed", 1),
+    ];
     assert_eq!(
         errors.counted(),
         expected.map(|(reason, count)| (reason.to_owned(), count))

@@ -285,11 +285,7 @@ fn share_replicas(object: &mut Value, before: Option<&Value>, manager: &str) {
         .collect();
     let known = before.map_or(Value::Null, |before| before["spec"]["replicas"].clone());
     if wanted.is_null() {
-        object["spec"]["replicas"] = if managers.is_empty() {
-            json!(1)
-        } else {
-            known
-        };
+        object["spec"]["replicas"] = if managers.is_empty() { json!(1) } else { known };
     } else {
         if wanted != known {
             managers.clear();

@@ -21,10 +21,7 @@ const BINDINGS: &str = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
 
 #[tokio::test]
 async fn a_report_has_everything_but_secrets_with_the_rights_of_the_chart() -> anyhow::Result<()> {
-    let name = "a_report_has_everything_but_secrets_with_the_rights_of_the_chart";
-    let Some(programs) = Programs::find(name)? else {
-        return Ok(());
-    };
+    let programs = Programs::find()?;
     let api = ApiServer::start(&programs).await?;
     let database = TestDatabase::create().await?;
     let folder = tempfile::tempdir()?;
@@ -55,7 +52,10 @@ async fn a_report_has_everything_but_secrets_with_the_rights_of_the_chart() -> a
     api.create(BINDINGS, &bound).await?;
     let good = until(&api, &url, folder.path(), |output| output.status.success()).await?;
     let archive = String::from_utf8_lossy(&good.stdout);
-    ensure!(!archive.contains("forbidden"), "a right is missing:\n{archive}");
+    ensure!(
+        !archive.contains("forbidden"),
+        "a right is missing:\n{archive}"
+    );
     for file in [
         "tenant.json",
         "namespaces.json",
@@ -113,7 +113,9 @@ async fn make_pod(api: &ApiServer) -> anyhow::Result<()> {
         "metadata": {"name": "runtime-0", "labels": template["metadata"]["labels"]},
         "spec": template["spec"],
     });
-    api.create(&format!("{NAMESPACE}/pods"), &pod).await.map(drop)
+    api.create(&format!("{NAMESPACE}/pods"), &pod)
+        .await
+        .map(drop)
 }
 
 /// What lies in the tenant's Secrets and is one.

@@ -97,11 +97,24 @@ impl RateLimits {
         }
     }
 
-    /// Before a signup, or before its mail is sent again.
+    /// Before a signup.
     pub fn check_signup(&self, client: IpAddr, email_key: &str) -> Result<(), TooMany> {
         self.check(&self.signups, &network(client))?;
         // Nobody's mailbox is flooded from many addresses either.
         self.check(&self.mails, &email_key.to_owned())
+    }
+
+    /// Before mails of signups are sent again: as many as may go out at once.
+    pub fn check_resend(&self, client: IpAddr, email_key: &str) -> Result<(), TooMany> {
+        self.check(&self.signups, &network(client))?;
+        let key = email_key.to_owned();
+        match self.mails.check_key_n(&key, MAILS_SENT_AGAIN) {
+            Ok(outcome) => outcome.map_err(|not_until| TooMany {
+                retry_after: not_until.wait_time_from(self.clock.now()),
+            }),
+            // Fewer are allowed in an hour than may go out at once.
+            Err(_insufficient) => self.check(&self.mails, &key),
+        }
     }
 
     /// Before a password is compared.
@@ -152,6 +165,12 @@ impl RateLimits {
         })
     }
 }
+
+/// So many mails of open signups of one address are sent again at once.
+pub const MAILS_SENT_AGAIN: NonZeroU32 = match NonZeroU32::new(3) {
+    Some(value) => value,
+    None => NonZeroU32::MIN,
+};
 
 const OFFICE: NonZeroU32 = match NonZeroU32::new(5) {
     Some(value) => value,
@@ -215,5 +234,23 @@ mod tests {
             .collect();
         assert_eq!(outcomes.iter().filter(|ok| **ok).count(), 10);
         assert!(!outcomes[10]);
+    }
+
+    #[test]
+    fn what_is_sent_again_counts_as_the_mails_that_it_is() {
+        let limits = RateLimits::new(Rates {
+            signups_per_hour: NonZeroU32::new(7).unwrap(),
+            ..Rates::default()
+        });
+        let client = IpAddr::from([10, 0, 0, 1]);
+        let resend = || limits.check_resend(client, "ann@example.com").is_ok();
+        assert_eq!([resend(), resend(), resend()], [true, true, false]);
+        assert_eq!(limits.check_signup(client, "ann@example.com"), Ok(()));
+        let few = RateLimits::new(Rates {
+            signups_per_hour: NonZeroU32::MIN,
+            ..Rates::default()
+        });
+        let resend = || few.check_resend(client, "ann@example.com").is_ok();
+        assert_eq!([resend(), resend()], [true, false]);
     }
 }

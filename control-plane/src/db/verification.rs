@@ -1,6 +1,6 @@
 //! Links that prove an address: whom they are for, whether they were used, and whether their mail is still to be sent.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::id::{AccountId, TenantId};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -111,19 +111,27 @@ pub async fn set_used(
     Ok(())
 }
 
-/// Makes the mail of every unused link to this address due again, with a new end; returns how many.
+/// Makes the mails of the newest unused links to this address due again, `most` of them, each with a new end, but none that is
+/// beyond `longest` after its signup: who does not open a link for so long does not want it. Returns how many.
 pub async fn send_again(
     db: &mut PgConnection,
     email_key: &str,
+    most: i64,
     now: DateTime<Utc>,
     expires_at: DateTime<Utc>,
+    longest: TimeDelta,
 ) -> DbResult<u64> {
     let done = sqlx::query!(
-        "UPDATE email_verification v SET send_after = $2, send_attempts = 0, expires_at = $3
-         FROM account a WHERE a.id = v.account_id AND a.email_key = $1 AND v.used_at IS NULL",
+        "UPDATE email_verification SET send_after = $3, send_attempts = 0, expires_at = least($4, created_at + ($5::float8 * interval '1 second'))
+         WHERE id IN (SELECT v.id FROM email_verification v JOIN account a ON a.id = v.account_id
+                      WHERE a.email_key = $1 AND v.used_at IS NULL AND v.created_at > $6
+                      ORDER BY v.created_at DESC LIMIT $2)",
         email_key,
+        most,
         now,
         expires_at,
+        longest.as_seconds_f64(),
+        now - longest,
     )
     .execute(&mut *db)
     .await?;

@@ -24,7 +24,7 @@ use crate::db::{self, DbError};
 use crate::email::{EmailAddress, ParseEmailError};
 use crate::keys::Purpose;
 use crate::password::{self, HashError};
-use crate::rate_limit::TooMany;
+use crate::rate_limit::{MAILS_SENT_AGAIN, TooMany};
 use crate::service::audit::{self, Deed, VISITOR};
 use crate::status::{self, Intent, Subject};
 use crate::token;
@@ -390,18 +390,26 @@ async fn prove_address(
     }
 }
 
-/// Sends the mail of every open signup of this address again. Says nothing about whether there is one.
+/// Sends the mails of the newest open signups of this address again, more than one since a stranger may have signed up with it. Says nothing about whether there is one.
 pub async fn resend(state: &AppState, client: IpAddr, email: &str) -> Result<(), SignupError> {
     let email: EmailAddress = email
         .parse()
         .map_err(|error| SignupError::Invalid(vec![email_item(error)]))?;
     state
         .limits
-        .check_signup(client, &email.key())
+        .check_resend(client, &email.key())
         .map_err(SignupError::TooMany)?;
     let now = state.clock.now();
     let mut tx = state.pool.begin().await.map_err(DbError::from)?;
-    verification::send_again(&mut tx, &email.key(), now, now + LINK_LIFETIME).await?;
+    verification::send_again(
+        &mut tx,
+        &email.key(),
+        i64::from(MAILS_SENT_AGAIN.get()),
+        now,
+        now + LINK_LIFETIME,
+        LINK_LIFETIME * 2,
+    )
+    .await?;
     tx.commit().await.map_err(DbError::from)?;
     Ok(())
 }

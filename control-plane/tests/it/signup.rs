@@ -329,6 +329,37 @@ async fn a_mail_can_be_asked_for_again_without_telling_who_has_an_account() {
 }
 
 #[tokio::test]
+async fn nobody_is_sent_more_and_more_mail_by_signups_of_strangers() {
+    let platform = Platform::start(FakeProvisioner::eager()).await;
+    for n in 0..5 {
+        platform
+            .sign_up(&format!("acme-{n}"), "ann@acme.example")
+            .await;
+        platform.clock.advance(TimeDelta::minutes(1));
+    }
+    assert_eq!(platform.mails().await.len(), 5);
+    let resend = async || {
+        let body = json!({"email": "ann@acme.example"});
+        platform.post("/v1/signup/resend", body).await.status
+    };
+    assert_eq!(resend().await, 202);
+    let mails = platform.mails().await;
+    assert_eq!(mails.len(), 8, "the newest three");
+    let newest = token_of(&mails[0]);
+    // Nobody keeps signups open for ever, nor the names that they hold.
+    for mails in [11, 14, 14] {
+        platform.clock.advance(TimeDelta::hours(20));
+        assert_eq!(resend().await, 202);
+        assert_eq!(platform.mails().await.len(), mails, "twice, then never");
+    }
+    let late = platform
+        .post("/v1/signup/verify", json!({"token": newest}))
+        .await;
+    assert_eq!((late.status.as_u16(), late.code()), (410, "link_expired"));
+    platform.end().await;
+}
+
+#[tokio::test]
 async fn a_mailbox_that_cannot_be_written_delays_a_mail_and_does_not_lose_it() {
     let platform = Platform::start(FakeProvisioner::eager()).await;
     let folder = platform

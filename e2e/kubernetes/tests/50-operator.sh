@@ -256,7 +256,8 @@ install_platform
 kubectl patch tenant evil --type merge --patch '{"spec": {"displayName": "Evil"}}' >/dev/null
 known() { [ "$(field evil .status.observedGeneration)" = "$(field evil .metadata.generation)" ]; }
 eventually 60 "the operator that was installed again works on the tenants of before" known
-[ -z "$(kubectl --namespace platform get pods --selector app.kubernetes.io/component=control-plane --output name)" ]
+without_control_plane() { [ -z "$(kubectl --namespace platform get pods --selector app.kubernetes.io/component=control-plane --output name)" ]; }
+eventually 60 "the control plane of before has ended" without_control_plane
 tenant alone 'administrator: {email: ann@alone.example}' | kubectl apply --filename - >/dev/null
 ready alone 90s
 router=$(kubectl --namespace platform get service gotrs-cloud-router --output 'jsonpath={.spec.clusterIP}')

@@ -215,16 +215,25 @@ fn vanished(key: &ObjectKey) -> Option<ObjectMeta> {
     })
 }
 
-/// The Tenants that own an object, by name.
+/// The Tenants that own an object, by name. Where somebody has taken the owner away, its namespace still says whose it is.
 fn owners<K: Resource>(object: PartialObjectMeta<K>) -> Vec<String> {
-    object
-        .metadata
+    let metadata = object.metadata;
+    let place = metadata.namespace.as_ref().or(metadata.name.as_ref());
+    let by_place = place
+        .and_then(|place| place.strip_prefix(names::NAMESPACE_PREFIX))
+        .map(str::to_owned);
+    let owners: Vec<String> = metadata
         .owner_references
         .into_iter()
         .flatten()
         .filter(|owner| owner.kind == "Tenant" && owner.api_version.starts_with("gotrs.io/"))
         .map(|owner| owner.name)
-        .collect()
+        .collect();
+    if owners.is_empty() {
+        by_place.into_iter().collect()
+    } else {
+        owners
+    }
 }
 
 /// Names of tenants that are to be looked at.
@@ -294,7 +303,10 @@ pub(crate) async fn work_off(
         if stopping.is_cancelled() && at_work.is_empty() {
             return;
         }
-        let due = queue.next_due().filter(|_| is_known);
+        // Nothing is begun any more while the last ones end, whatever is due.
+        let due = queue
+            .next_due()
+            .filter(|_| is_known && !stopping.is_cancelled());
         tokio::select! {
             Some(told) = told.next() => match told {
                 Ok(names) => for name in names {

@@ -85,6 +85,19 @@ impl Memory {
         }
     }
 
+    /// The same of what is remembered already: whoever is gone is not remembered for being asked about.
+    fn of<T: Default>(&self, uid: &str, work: impl FnOnce(&mut Remembered) -> T) -> T {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get_mut(uid).map(work).unwrap_or_default()
+    }
+
+    /// Whether nothing is remembered of anybody.
+    #[cfg(test)]
+    pub(crate) fn is_empty(&self) -> bool {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.is_empty()
+    }
+
     /// Another failure in a row; answers how many.
     pub fn failed(&self, uid: &str) -> u32 {
         self.with(uid, |remembered| {
@@ -95,12 +108,12 @@ impl Memory {
 
     /// It went well.
     pub fn succeeded(&self, uid: &str) {
-        self.with(uid, |remembered| remembered.failures = 0);
+        self.of(uid, |remembered| remembered.failures = 0);
     }
 
     /// How many failures in a row there were.
     pub fn failures(&self, uid: &str) -> u32 {
-        self.with(uid, |remembered| remembered.failures)
+        self.of(uid, |remembered| remembered.failures)
     }
 
     /// Another final export has failed; answers how long it is left alone, by `pause` after so many failures.
@@ -125,7 +138,7 @@ impl Memory {
 
     /// How long the final export is still left alone after a failure.
     pub fn export_rests(&self, uid: &str, now: DateTime<Utc>) -> Option<Duration> {
-        self.with(uid, |remembered| {
+        self.of(uid, |remembered| {
             let again = remembered.export.as_deref()?.again;
             (again - now).to_std().ok().filter(|rest| !rest.is_zero())
         })
@@ -133,7 +146,7 @@ impl Memory {
 
     /// Whether a status, with this digest of our part of it, may be older than what was written last.
     pub fn is_old_status(&self, uid: &str, digest: u64) -> bool {
-        self.with(uid, |remembered| {
+        self.of(uid, |remembered| {
             remembered.status.is_some_and(|written| written != digest)
         })
     }
@@ -145,7 +158,7 @@ impl Memory {
 
     /// What stands for the passwords that were applied last.
     pub fn seal(&self, uid: &str) -> Option<Seal> {
-        self.with(uid, |remembered| remembered.seal.clone())
+        self.of(uid, |remembered| remembered.seal.clone())
     }
 
     /// Passwords were applied.
@@ -155,7 +168,7 @@ impl Memory {
 
     /// The database, if it was looked at lately with the same inputs. Its roles may be wanted otherwise.
     pub fn database(&self, uid: &str, inputs: u64) -> Option<DatabaseState> {
-        self.with(uid, |remembered| {
+        self.of(uid, |remembered| {
             remembered
                 .database
                 .as_deref()
@@ -173,7 +186,7 @@ impl Memory {
 
     /// The database must be looked at again.
     pub fn forget_database(&self, uid: &str) {
-        self.with(uid, |remembered| {
+        self.of(uid, |remembered| {
             remembered.database = None;
             remembered.locked = None;
         });
@@ -189,14 +202,14 @@ impl Memory {
 
     /// Whether the roles were kept from signing in lately.
     pub fn is_locked(&self, uid: &str) -> bool {
-        self.with(uid, |remembered| {
+        self.of(uid, |remembered| {
             remembered.locked.as_deref().is_some_and(Look::is_fresh)
         })
     }
 
     /// What goes into the tenant's note.
     pub fn to_note(&self, uid: &str) -> (Option<Seal>, Option<DatabaseState>, Option<Look>) {
-        self.with(uid, |remembered| {
+        self.of(uid, |remembered| {
             (
                 remembered.seal.clone(),
                 remembered.database.as_deref().cloned(),
@@ -224,7 +237,7 @@ impl Memory {
 
     /// Whether the note with this digest is the one that was written last.
     pub fn is_noted(&self, uid: &str, note: u64) -> bool {
-        self.with(uid, |remembered| remembered.note == note)
+        self.of(uid, |remembered| remembered.note == note)
     }
 
     /// A note was written.

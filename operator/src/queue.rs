@@ -1,8 +1,8 @@
 //! Which tenant is worked on next: pure, without a clock and without tasks, so that its order can be tested.
 //!
 //! Each tenant waits at most once and is worked on at most once at a time; whatever is asked for in the meantime is one more
-//! turn. Whom somebody waits for passes whom nobody waits for, at whatever place the latter is. Each lane has places of
-//! its own that the others never take: a flood in one does not stop another.
+//! turn. Whom somebody waits for passes whom nobody waits for, at whatever place the latter is. No lane
+//! takes all places: a flood in one does not stop another.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;

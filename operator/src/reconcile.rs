@@ -58,6 +58,8 @@ const TOLD_AFTER: u32 = 2;
 const TELL_WITHIN: Duration = Duration::from_secs(20);
 /// Reason of an error: the database cluster of a tenant is not configured.
 const UNKNOWN_CLUSTER: &str = "UnknownCluster";
+/// While somebody else has what a tenant needs: no watch of ours tells when they give it up.
+const TAKEN_LOOK: Duration = Duration::from_mins(1);
 /// While a namespace ends.
 const NAMESPACE_LOOK: Duration = Duration::from_secs(2);
 /// Longest reconcile: four steps in a database have two minutes each before they give up by themselves, and an API server that
@@ -180,9 +182,9 @@ impl ReconcileError {
     /// A bounded word for metrics.
     pub fn reason(&self) -> &'static str {
         match self {
+            Self::Apply(ApplyError::NotLeading(_)) | Self::NotLeading(_) => "not_leading",
             Self::Apply(_) => "apply",
             Self::Store(error) => error.reason,
-            Self::NotLeading(_) => "not_leading",
             Self::Step { reason, .. } | Self::Reported { reason, .. } => reason,
         }
     }
@@ -191,6 +193,7 @@ impl ReconcileError {
     /// things that are not the tenant's owner's business.
     fn to_tell(&self) -> Option<String> {
         match self {
+            Self::Apply(ApplyError::NotLeading(_)) => None,
             Self::Apply(error) => Some(match error.refusal() {
                 Some(reason) => format!("{error}: {reason}"),
                 None => error.to_string(),
@@ -383,7 +386,6 @@ async fn bring_in_line(
             })
         };
     }
-    ctx.leadership.check()?;
     let applied = apply::apply_runtimes(ctx, &objects).await?;
     let rollout = rollout(ctx, wanted, applied.as_ref()).await?;
     if wanted.run == Run::Suspended && rollout.as_ref().is_none_or(|rollout| rollout.replicas == 0)
@@ -477,6 +479,7 @@ async fn set_finalizers(
     ctx: &Context,
     finalizers: &[String],
 ) -> Result<(), ReconcileError> {
+    ctx.leadership.check()?;
     let name = tenant.name_any();
     let patch = json!({"metadata": {
         "finalizers": finalizers,
@@ -516,7 +519,7 @@ async fn without_an_id_of_its_own(
         message,
     };
     write::report(ctx, tenant, &facts).await?;
-    Ok(Some(Action::requeue(RESYNC)))
+    Ok(Some(Action::requeue(TAKEN_LOOK)))
 }
 
 /// The same of the namespace.
@@ -553,7 +556,7 @@ async fn without_a_namespace_of_its_own(
                 "the namespace {name} was not made for this Tenant: delete it or choose another slug"
             ),
         };
-        (facts, RESYNC)
+        (facts, TAKEN_LOOK)
     };
     write::report(ctx, tenant, &facts).await?;
     Ok(Some(Action::requeue(pause)))

@@ -24,6 +24,9 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 const OPERATION_TIMEOUT: Duration = Duration::from_mins(2);
 /// First half of our advisory locks: "gotr" in ASCII. The second half is a tenant's.
 const LOCK_CLASS: i32 = 0x676f_7472;
+/// The same of those who read a whole tenant, which takes hours at times, and of those who change what they read: "gotx". Whoever
+/// changes roles or notes does not wait for them.
+const READING_CLASS: i32 = 0x676f_7478;
 
 /// The database in which tenants live, seen by the one who makes and removes them.
 #[derive(Debug, Clone)]
@@ -198,6 +201,20 @@ impl TenantDatabase {
     }
 }
 
+/// Waits until nobody reads the whole tenant, and keeps them from beginning until the transaction ends.
+pub(crate) async fn without_readers(
+    transaction: &mut Transaction<'static, Postgres>,
+    tenant: TenantId,
+) -> Result<(), DatabaseError> {
+    sqlx::query("SELECT pg_advisory_xact_lock($1, $2)")
+        .bind(READING_CLASS)
+        .bind(lock_key(tenant))
+        .execute(&mut **transaction)
+        .await
+        .doing("waiting for an export of the same tenant")?;
+    Ok(())
+}
+
 impl TenantDatabase {
     /// A connection beside the pool, during whose life nobody changes the tenant's schema.
     pub(crate) async fn lock_for_reading(
@@ -207,7 +224,7 @@ impl TenantDatabase {
         limited(async {
             let mut connection = self.pool.acquire().await.doing("connecting")?.detach();
             sqlx::query("SELECT pg_advisory_lock_shared($1, $2)")
-                .bind(LOCK_CLASS)
+                .bind(READING_CLASS)
                 .bind(lock_key(tenant))
                 .execute(&mut connection)
                 .await

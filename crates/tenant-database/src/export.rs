@@ -13,7 +13,7 @@ use crate::archive::{
     ArchiveError, End, Entry, FORMAT, ManagedTable, Manifest, PART_BYTES, Reader, TableEntry,
     Writer,
 };
-use crate::connection::{DatabaseError, Doing as _, TenantDatabase, run};
+use crate::connection::{DatabaseError, Doing as _, TenantDatabase, run, without_readers};
 use crate::migrate::MigrateError;
 use crate::names::TenantNames;
 use crate::privileges;
@@ -132,6 +132,7 @@ impl TenantDatabase {
     ) -> Result<ExportReport, ImportError> {
         let names = TenantNames::of(tenant);
         let mut transaction = self.begin(tenant).await?;
+        without_readers(&mut transaction, tenant).await?;
         // Rows come table by table, and tables refer to each other in circles.
         let settings = format!(
             "SET LOCAL statement_timeout = 0; SET LOCAL session_replication_role = replica; {}",

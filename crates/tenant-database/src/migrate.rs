@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use sqlx::migrate::{Migration, Migrator};
 
 use crate::administrator::as_owner;
-use crate::connection::{DatabaseError, Doing as _, TenantDatabase, limited, run};
+use crate::connection::{DatabaseError, Doing as _, TenantDatabase, limited, run, without_readers};
 use crate::names::TenantNames;
 use crate::privileges;
 
@@ -136,6 +136,14 @@ impl TenantDatabase {
             transaction.rollback().await.doing("ending a transaction")?;
             return Ok(None);
         };
+        // The tenant's owner may not lock.
+        run(&mut transaction, "SET LOCAL ROLE NONE".to_owned())
+            .await
+            .doing("acting as ourselves")?;
+        without_readers(&mut transaction, tenant).await?;
+        run(&mut transaction, as_owner(names))
+            .await
+            .doing("acting as the tenant's owner")?;
         let applied = async {
             sqlx::raw_sql(migration.sql.clone())
                 .execute(&mut *transaction)
@@ -147,20 +155,41 @@ impl TenantDatabase {
             .bind(migration.description.as_ref())
             .bind(migration.checksum.as_ref())
             .execute(&mut *transaction)
-            .await?;
-            transaction.commit().await
+            .await
         };
-        applied.await.map_err(|source| MigrateError::Apply {
-            version: migration.version,
-            description: migration.description.to_string(),
-            source,
-        })?;
+        match applied.await {
+            Ok(_) => {}
+            Err(source) if is_of_the_moment(&source) => {
+                let doing = "applying a migration";
+                return Err(DatabaseError::Statement { doing, source }.into());
+            }
+            Err(source) => {
+                return Err(MigrateError::Apply {
+                    version: migration.version,
+                    description: migration.description.to_string(),
+                    source,
+                });
+            }
+        }
+        transaction.commit().await.doing("committing")?;
         tracing::debug!(
             tenant.id = %tenant,
             migration.version = migration.version,
             "applied a migration"
         );
         Ok(Some(migration.version))
+    }
+}
+
+/// Whether the same migration may go through the next time: the connection broke, the server is stopped or full, somebody holds a table
+/// for too long. Classes of SQLSTATE as in PostgreSQL's appendix A.
+fn is_of_the_moment(error: &sqlx::Error) -> bool {
+    const CLASSES: [&str; 8] = ["08", "25", "40", "53", "55", "57", "58", "XX"];
+    match error {
+        sqlx::Error::Database(error) => error
+            .code()
+            .is_some_and(|code| CLASSES.iter().any(|class| code.starts_with(class))),
+        _ => true,
     }
 }
 

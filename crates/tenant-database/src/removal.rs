@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::id::TenantId;
 
-use crate::connection::{DatabaseError, Doing as _, TenantDatabase, limited, run};
+use crate::connection::{DatabaseError, Doing as _, TenantDatabase, limited, run, without_readers};
 use crate::names::TenantNames;
 use crate::roles::{RolesError, end_connections};
 
@@ -43,6 +43,7 @@ impl TenantDatabase {
         let names = TenantNames::of(tenant);
         self.wait_until_disconnected(&names).await?;
         let mut transaction = self.begin(tenant).await?;
+        without_readers(&mut transaction, tenant).await?;
         let roles: Vec<String> =
             sqlx::query_scalar("SELECT rolname::text FROM pg_roles WHERE rolname IN ($1, $2, $3)")
                 .bind(names.owner.as_str())

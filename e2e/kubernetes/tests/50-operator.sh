@@ -75,6 +75,7 @@ acme|serviceaccount/runtime|{"automountServiceAccountToken":true}|{.automountSer
 acme|resourcequota/runtime|{"spec":{"hard":{"pods":"1000"}}}|{.spec.hard.pods}
 acme|limitrange/runtime|{"spec":{"limits":[{"type":"Container","default":{"memory":"64Gi"}}]}}|{.spec.limits}
 acme|networkpolicy/deny-all|{"spec":{"podSelector":{"matchLabels":{"of":"nobody"}}}}|{.spec.podSelector}
+acme|networkpolicy/deny-all|{"spec":{"egress":[{}]}}|{.spec.egress}
 acme|networkpolicy/runtime|{"spec":{"egress":[{}]}}|{.spec.egress}
 acme|networkpolicy/runtime|{"spec":{"ingress":[{}]}}|{.spec.ingress}
 acme|deployment/runtime|{"spec":{"replicas":3}}|{.spec.replicas}

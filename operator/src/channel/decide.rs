@@ -269,6 +269,7 @@ impl<'a> Round<'a> {
     /// Moves whom it may, and says where the rollout is then.
     fn advance(&mut self) -> Stage {
         if self.is_stopped() {
+            self.take_back_that_it_is_good();
             if self.channel.on_failure == OnFailure::RollBack && !self.channel.paused {
                 self.send_all_back();
             }
@@ -295,10 +296,24 @@ impl<'a> Round<'a> {
                 .seats
                 .iter()
                 .any(|seat| self.is_target(&seat.assignment.version) && seat.progress.is_moving());
-        if !self.needs_canaries() && is_done {
-            self.state.last_good = Some(self.channel.target.clone());
+        if !self.needs_canaries()
+            && is_done
+            && self.state.last_good.as_ref() != Some(&self.channel.target)
+        {
+            let before = self.state.last_good.replace(self.channel.target.clone());
+            self.state.good_before = before;
         }
         self.stage()
+    }
+
+    /// Who waited for a window or slept may show only now that the version is not good: then no new tenant gets it any more, and another
+    /// try begins with canaries.
+    fn take_back_that_it_is_good(&mut self) {
+        if self.state.last_good.as_ref() == Some(&self.channel.target)
+            && self.state.good_before.is_some()
+        {
+            self.state.last_good = self.state.good_before.take();
+        }
     }
 
     fn stage(&self) -> Stage {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{FutureExt as _, Stream, StreamExt as _, stream};
 use kube::api::{Patch, PatchParams};
 use kube::core::DeserializeGuard;
@@ -22,6 +22,8 @@ use super::{Cause, Counts, Decision, Move, Stage, Time, observe, report};
 use crate::backoff::WatchPause;
 use crate::reconcile::{Context, write};
 
+/// While the lease is not held, which may be for a moment only.
+const LOOK_WITHOUT_LEASE: TimeDelta = TimeDelta::seconds(5);
 /// Changes that come together are one look.
 const DEBOUNCE: Duration = Duration::from_millis(200);
 /// Tenants that are written at once.
@@ -154,7 +156,8 @@ pub(crate) async fn look(
     looking_since: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
     if ctx.leadership.check().is_err() {
-        return None;
+        // Perhaps it is only late to be renewed: then no watch tells anything, and the times of the rollout go on.
+        return Some(ctx.clock.now() + LOOK_WITHOUT_LEASE);
     }
     let time = Time {
         now: ctx.clock.now(),

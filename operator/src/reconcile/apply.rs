@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use tenant_crd::names;
 
+use crate::lease::NotLeading;
 use crate::reconcile::Context;
 use crate::reconcile::build::{RUNTIME, TenantObjects};
 use crate::seen::ObjectKey;
@@ -35,6 +36,9 @@ pub enum ApplyError {
         #[source]
         source: Box<kube::Error>,
     },
+    /// Another operator leads.
+    #[error("not leading")]
+    NotLeading(#[from] NotLeading),
     /// An object of ours that cannot be written as JSON.
     #[error("{kind} {name} cannot be written")]
     Serialize {
@@ -56,7 +60,7 @@ impl ApplyError {
                 kube::Error::Api(status) => Some(&status.reason),
                 _ => None,
             },
-            Self::Serialize { .. } => None,
+            Self::NotLeading(_) | Self::Serialize { .. } => None,
         }
     }
 }
@@ -123,17 +127,24 @@ where
     if ctx.seen.is_in_place(&key, wanted) {
         return Ok(None);
     }
-    let applied = send(api, names::OPERATOR_MANAGER, &key.name, object).await?;
+    let applied = send(ctx, api, names::OPERATOR_MANAGER, &key.name, object).await?;
     ctx.seen.applied(kind, wanted, applied.meta());
     Ok(Some(applied))
 }
 
 /// Applies what one field manager says of an object.
-async fn send<K, B>(api: &Api<K>, manager: &str, name: &str, object: &B) -> Result<K, ApplyError>
+async fn send<K, B>(
+    ctx: &Context,
+    api: &Api<K>,
+    manager: &str,
+    name: &str,
+    object: &B,
+) -> Result<K, ApplyError>
 where
     K: k8s_openapi::Resource + Clone + Debug + DeserializeOwned,
     B: Debug + Serialize,
 {
+    ctx.leadership.check()?;
     let kind = <K as k8s_openapi::Resource>::KIND;
     // Force: these fields are ours, whoever wrote them.
     let parameters = PatchParams::apply(manager).force();
@@ -215,7 +226,7 @@ pub(super) async fn apply_runtimes(
     if let Some(autoscaler) = &objects.autoscaler
         && !is_in_place(ctx, &objects.deployment)?
     {
-        hand_over_replicas(&deployments, &objects.deployment, autoscaler).await?;
+        hand_over_replicas(ctx, &deployments, &objects.deployment, autoscaler).await?;
     }
     let applied = apply(ctx, &deployments, &objects.deployment).await?;
     if let Some(autoscaler) = &objects.autoscaler {
@@ -235,6 +246,7 @@ pub(super) async fn apply_runtimes(
 /// manager leaves out is set to its default, which is 1, and a tenant with five runtimes would lose four of them. So another
 /// manager takes the field first, and keeps it until the autoscaler writes its own number.
 async fn hand_over_replicas(
+    ctx: &Context,
     deployments: &Api<Deployment>,
     wanted: &Deployment,
     autoscaler: &HorizontalPodAutoscaler,
@@ -251,7 +263,7 @@ async fn hand_over_replicas(
             if let Some(spec) = &mut first.spec {
                 spec.replicas = Some(fewest);
             }
-            send(deployments, names::OPERATOR_MANAGER, RUNTIME, &first).await?
+            send(ctx, deployments, names::OPERATOR_MANAGER, RUNTIME, &first).await?
         }
     };
     let replicas = found.spec.as_ref().and_then(|spec| spec.replicas);
@@ -267,6 +279,7 @@ async fn hand_over_replicas(
         "spec": {"replicas": replicas.unwrap_or(1).max(fewest).min(most)},
     });
     send(
+        ctx,
         deployments,
         names::OPERATOR_REPLICAS_MANAGER,
         RUNTIME,
@@ -311,11 +324,12 @@ where
     if !ctx.seen.exists(&key) {
         return Ok(());
     }
-    delete(api, kind, name).await
+    delete(ctx, api, kind, name).await
 }
 
 /// Deletes an object; what is already gone is fine.
 pub(super) async fn delete<K>(
+    ctx: &Context,
     api: &Api<K>,
     kind: &'static str,
     name: &str,
@@ -323,6 +337,7 @@ pub(super) async fn delete<K>(
 where
     K: Clone + Debug + DeserializeOwned,
 {
+    ctx.leadership.check()?;
     match api.delete(name, &DeleteParams::default()).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.is_not_found() => Ok(()),

@@ -429,13 +429,14 @@ async fn make_administrator(
         .await
         .map_err(|error| failed(error.to_string()))?
         .map_err(failed)?;
+    check_lead(ctx)?;
     let was_made = store
         .ensure_administrator(wanted.id, &seed(hash))
         .await
         .map_err(|error| trouble(ctx, &error))?;
     if is_new && !was_made {
         // The schema had an administrator from an earlier life: this password opens nothing.
-        delete(&secrets, "Secret", ADMINISTRATOR)
+        delete(ctx, &secrets, "Secret", ADMINISTRATOR)
             .await
             .map_err(cluster_failed)?;
     }

@@ -74,7 +74,6 @@ pub(super) async fn delete(tenant: &Tenant, ctx: &Context) -> Result<Action, Rec
         .filter(|name| *name != names::FINALIZER)
         .cloned()
         .collect();
-    ctx.leadership.check()?;
     set_finalizers(&fresh, ctx, &others).await?;
     ctx.memory.forget(&tenant.uid().unwrap_or_default());
     tracing::info!(tenant.slug = %tenant.spec.slug, "the tenant is gone");
@@ -92,8 +91,7 @@ async fn end_namespace(tenant: &Tenant, ctx: &Context) -> Result<Option<Action>,
         return Ok(None);
     };
     if namespace.metadata.deletion_timestamp.is_none() {
-        ctx.leadership.check()?;
-        delete_object(&namespaces, "Namespace", &name).await?;
+        delete_object(ctx, &namespaces, "Namespace", &name).await?;
     }
     let message = format!("the namespace {name} is being deleted");
     let facts = Facts::Deleting {

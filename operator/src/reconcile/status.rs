@@ -10,6 +10,10 @@ use tenant_crd::v1::{Phase, TenantStatus};
 use crate::reconcile::build::selector_text;
 use crate::reconcile::validate::{Fault, Run, ValidatedTenant};
 
+mod transition;
+
+pub use transition::{Transition, transitions};
+
 /// What the database is like.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DatabaseFacts {
@@ -27,6 +31,7 @@ pub enum DatabaseFacts {
 }
 
 const ROLLOUT_FAILED: &str = "RolloutFailed";
+const DELETING: &str = "Deleting";
 const RETRYING: &str = "Retrying";
 const UNSCHEDULABLE: &str = "Unschedulable";
 
@@ -263,21 +268,29 @@ pub fn next(
             status.phase = Some(status.phase.unwrap_or(Phase::Pending));
             waiting(reason, message)
         }
-        Facts::Deleting {
-            message,
-            stalled: Some(reason),
-        } => {
-            status.phase = Some(Phase::Deleting);
-            stopped(reason, message)
-        }
-        Facts::Deleting {
-            message,
-            stalled: None,
-        } => {
+        Facts::Deleting { message, stalled } => {
             status.phase = Some(Phase::Deleting);
             status.replicas = Some(0);
             status.ready_replicas = Some(0);
-            waiting("Deleting", message)
+            let mut observed = match stalled {
+                Some(reason) => stopped(reason, message),
+                None => waiting(DELETING, message),
+            };
+            observed.extend([
+                observe(
+                    ConditionType::RuntimeAvailable,
+                    ConditionStatus::False,
+                    DELETING,
+                    "its runtimes are stopped for good",
+                ),
+                observe(
+                    ConditionType::DatabaseReady,
+                    ConditionStatus::Unknown,
+                    DELETING,
+                    "the roles cannot sign in any more",
+                ),
+            ]);
+            observed
         }
         Facts::Worked {
             tenant,
@@ -303,7 +316,9 @@ pub fn next(
             status.retried_version = retried_version(previous, tenant, has_failed);
             if let DatabaseFacts::Ready { schema_version, .. } = database {
                 status.schema_version = Some(*schema_version);
-                // Passwords are in place when the roles are.
+            }
+            // Passwords are in place when the roles are; the roles of a suspended tenant get theirs before they may sign in again.
+            if !matches!(database, DatabaseFacts::Failed(_)) {
                 status.credentials_rotation.clone_from(&tenant.rotation);
             }
             status.phase = Some(next_phase(
@@ -363,7 +378,9 @@ fn failed_version(
     }
     let asked = tenant.rolled_back_from.as_ref().unwrap_or(&tenant.version);
     previous.failed_version.clone().filter(|failed| {
-        let works_now = rollout.is_complete() && rollout.version.as_ref() == Some(failed);
+        // What nobody has run has not served either.
+        let works_now =
+            rollout.is_complete() && rollout.ready > 0 && rollout.version.as_ref() == Some(failed);
         // The channel remembers it, and may want to try it again.
         let is_given_up = tenant.follows_channel && asked.as_str() != failed;
         !works_now && !is_given_up
@@ -724,95 +741,6 @@ fn reconciling(run: Run, database: &DatabaseFacts, rollout: Option<&Rollout>) ->
         },
         _ => observe(KIND, ConditionStatus::False, "Done", ""),
     }
-}
-
-/// Something worth an Event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Transition {
-    /// Whether somebody should look.
-    pub is_warning: bool,
-    /// One word.
-    pub reason: String,
-    /// For people.
-    pub note: String,
-}
-
-/// What changed between two statuses, as people want to read it: never the same thing twice, nothing about work that goes as
-/// it should.
-pub fn transitions(before: &TenantStatus, after: &TenantStatus) -> Vec<Transition> {
-    const WATCHED: [ConditionType; 4] = [
-        ConditionType::DatabaseReady,
-        ConditionType::SchemaMigrated,
-        ConditionType::RuntimeAvailable,
-        ConditionType::Stalled,
-    ];
-    /// Reasons of states that every tenant passes through.
-    const ROUTINE: [&str; 6] = [
-        "Waiting",
-        "Starting",
-        "Suspended",
-        "Progressing",
-        "Deleting",
-        "Asleep",
-    ];
-    let mut found = Vec::new();
-    if let Some(phase) = after.phase
-        && before.phase != after.phase
-    {
-        found.push(Transition {
-            is_warning: false,
-            reason: phase.as_str().to_owned(),
-            note: match before.phase {
-                Some(before) => format!("{} after {}", phase.as_str(), before.as_str()),
-                None => "seen for the first time".to_owned(),
-            },
-        });
-    }
-    for kind in WATCHED {
-        let Some(now) = condition::find(&after.conditions, kind) else {
-            continue;
-        };
-        let earlier = condition::find(&before.conditions, kind);
-        if earlier
-            .is_some_and(|earlier| (earlier.status, &earlier.reason) == (now.status, &now.reason))
-        {
-            continue;
-        }
-        let bad = if kind == ConditionType::Stalled {
-            ConditionStatus::True
-        } else {
-            ConditionStatus::False
-        };
-        let was_bad = earlier.is_some_and(|earlier| {
-            earlier.status == bad && !ROUTINE.contains(&earlier.reason.as_str())
-        });
-        if now.status == bad && !ROUTINE.contains(&now.reason.as_str()) {
-            found.push(Transition {
-                is_warning: true,
-                reason: now.reason.clone(),
-                note: now.message.clone(),
-            });
-        } else if was_bad && now.status != bad && now.status != ConditionStatus::Unknown {
-            found.push(Transition {
-                is_warning: false,
-                reason: format!("{}Recovered", kind.as_str()),
-                note: if now.message.is_empty() {
-                    "as it should be again".to_owned()
-                } else {
-                    now.message.clone()
-                },
-            });
-        } else if now.reason == "Drifted" {
-            found.push(Transition {
-                is_warning: true,
-                reason: now.reason.clone(),
-                note: now.message.clone(),
-            });
-        }
-    }
-    // Stalled tells what another condition tells too.
-    found.dedup_by(|later, earlier| later.reason == earlier.reason && later.note == earlier.note);
-    found
 }
 
 #[cfg(test)]

@@ -610,6 +610,10 @@ async fn deleting_with_retain_stops_locks_and_keeps() {
             .events
             .contains(&"DataRetained".to_owned())
     );
+    assert!(
+        cluster.ctx.memory.is_empty(),
+        "nobody is remembered for ever"
+    );
 }
 
 #[tokio::test]
@@ -684,6 +688,30 @@ async fn whoever_does_not_lead_changes_nothing() {
         Err(ReconcileError::NotLeading(_))
     ));
     assert_eq!(idle.world.lock().unwrap().calls(), 0);
+}
+
+/// Wherever in a reconcile it is that another operator begins to lead.
+#[tokio::test]
+async fn whoever_does_not_lead_any_more_changes_nothing_more() {
+    let spec = json!({
+        "plan": "business", "replicas": 2, "maxReplicas": 4, "administrator": {"email": "ada@acme.example"},
+    });
+    let undisturbed = Cluster::with(spec.clone());
+    undisturbed.reconcile().await.unwrap();
+    let calls = undisturbed.world.lock().unwrap().calls();
+    for at in 1..calls {
+        let cluster = Cluster::with(spec.clone());
+        let resigns = (at, cluster.ctx.leadership.clone());
+        cluster.world.lock().unwrap().resigns = Some(resigns);
+        // A word for people after the last status is no harm.
+        let _ = cluster.reconcile().await;
+        let world = cluster.world.lock().unwrap();
+        let later = &world.changes[world.changes_when_leading..];
+        assert!(
+            later.iter().all(|change| change == "event"),
+            "after call {at}: {later:?}"
+        );
+    }
 }
 
 #[tokio::test]

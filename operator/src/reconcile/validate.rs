@@ -515,6 +515,9 @@ fn run(
     }
 }
 
+/// How far the clocks of router, API server and operator may be apart.
+const CLOCKS_DIFFER: chrono::TimeDelta = chrono::TimeDelta::minutes(1);
+
 /// Awake while it was used lately or something is due; asleep otherwise. Says when the answer changes by itself.
 pub(crate) fn sleep_or_wake(
     tenant: &Tenant,
@@ -533,10 +536,13 @@ pub(crate) fn sleep_or_wake(
         .creation_timestamp
         .as_ref()
         .map(tenant_crd::condition::from_kubernetes);
-    // A new tenant is shown to its owner at once; a time from the future would keep it awake for ever.
+    // A new tenant is shown to its owner at once. A time from the future would keep the tenant awake until then, so it says nothing; clocks
+    // that differ a little do not.
+    let latest = now + CLOCKS_DIFFER;
     let active = time(names::ANNOTATION_LAST_ACTIVE)
         .into_iter()
         .chain(created)
+        .filter(|active| *active <= latest)
         .max()
         .map_or(now, |active| active.min(now));
     let due = time(names::ANNOTATION_NEXT_DUE);

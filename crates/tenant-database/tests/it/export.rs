@@ -6,7 +6,7 @@ use std::path::Path;
 use sqlx::PgConnection;
 use tenant_database::{ExportError, ImportError, RoleLimits, TenantDatabase};
 
-use crate::server::{Server, Tenant, run};
+use crate::server::{Server, Tenant, newest_migration, run};
 
 async fn export(
     tenants: &TenantDatabase,
@@ -149,6 +149,28 @@ async fn an_export_is_of_one_moment_and_keeps_migrations_waiting() -> anyhow::Re
     }
     let mut runtime = server.runtime(&tenant).await?;
     run(&mut runtime, "DELETE FROM x_laptop").await?;
+    // A tenant may be exported for hours: meanwhile it is suspended, resumed and looked after as ever.
+    let others = async {
+        server.tenants.set_login_enabled(id, false).await?;
+        server
+            .tenants
+            .ensure_roles(id, &tenant.credentials, &RoleLimits::default())
+            .await?;
+        server.tenants.migrate(id).await?;
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), others).await??;
+    // But its schema stays as it is.
+    let ledger = format!("{}.gotrs_schema_migration", tenant.names.schema);
+    let newest = newest_migration();
+    run(
+        &mut observer,
+        &format!(
+            "CREATE TEMP TABLE kept AS SELECT * FROM {ledger} WHERE version = {newest};
+             DELETE FROM {ledger} WHERE version = {newest}"
+        ),
+    )
+    .await?;
     let schema_change = tokio::time::timeout(
         std::time::Duration::from_millis(300),
         server.tenants.migrate(id),
@@ -157,6 +179,11 @@ async fn an_export_is_of_one_moment_and_keeps_migrations_waiting() -> anyhow::Re
         schema_change.await.is_err(),
         "the schema was changed meanwhile"
     );
+    run(
+        &mut observer,
+        &format!("INSERT INTO {ledger} SELECT * FROM kept"),
+    )
+    .await?;
     let reading = std::thread::spawn(move || {
         let mut content = Vec::new();
         std::io::Read::read_to_end(&mut source, &mut content).map(|_| content)

@@ -89,7 +89,9 @@ async fn nobody_fills_the_disk_of_all_with_temporary_files() -> anyhow::Result<(
             "SET temp_file_limit = -1",
             "ALTER ROLE CURRENT_USER SET temp_file_limit = -1",
         ] {
-            assert_eq!(refusal(&mut connection, sql).await, DENIED, "{sql}");
+            let refused = refusal(&mut connection, sql).await;
+            // Lambdas' transactions only read, which is said first.
+            assert!([DENIED, "25006"].contains(&&*refused), "{sql}: {refused}");
         }
     }
     server.stop(&[&tenant]).await

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use sqlx::{PgConnection, PgPool};
-use tenant_database::RoleLimits;
+use tenant_database::{MigrateError, RoleLimits};
 
 use crate::server::{Server, Tenant, newest_migration, run, seed};
 
@@ -149,6 +149,46 @@ async fn a_failing_migration_leaves_nothing_of_itself() -> anyhow::Result<()> {
         (5..=newest_migration()).collect::<Vec<i64>>()
     );
     server.stop(&[&tenant]).await
+}
+
+#[tokio::test]
+async fn a_migration_that_was_only_disturbed_has_not_failed() -> anyhow::Result<()> {
+    let server = Server::start().await?;
+    let tenant = Tenant::new();
+    server.tenants.ensure_schema(tenant.id).await?;
+    server.tenants.migrate_to(tenant.id, 4).await?;
+    // Somebody holds what the fifth one refers to, and its connection is ended while it waits.
+    let mut holder = server.superuser().await?;
+    let held = format!("BEGIN; LOCK TABLE {}.users", tenant.names.schema);
+    run(&mut holder, &held).await?;
+    let killers = server.test.pool().await?;
+    let error = tokio::select! {
+        result = server.tenants.migrate(tenant.id) => result.unwrap_err(),
+        ended = kill_one_waiter(killers.clone()) => anyhow::bail!("killing: {ended:?}"),
+    };
+    assert!(matches!(error, MigrateError::Database(_)), "{error:?}");
+    killers.close().await;
+    run(&mut holder, "ROLLBACK").await?;
+    let report = server.tenants.migrate(tenant.id).await?;
+    assert_eq!(report.version, newest_migration());
+    server.stop(&[&tenant]).await
+}
+
+/// Ends our connections that wait for a lock; then waits for ever.
+async fn kill_one_waiter(pool: PgPool) -> anyhow::Result<Infallible> {
+    loop {
+        let killed: i64 = sqlx::query_scalar(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+             WHERE application_name = 'gotrs-tenant-database' AND datname = current_database()
+               AND wait_event_type = 'Lock'",
+        )
+        .fetch_one(&pool)
+        .await?;
+        if killed > 0 {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 #[tokio::test]

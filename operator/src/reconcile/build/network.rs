@@ -26,7 +26,9 @@ pub(super) fn policies(tenant: &ValidatedTenant, cluster: &ClusterConfig) -> Vec
                 // Every pod of the namespace, whoever made it.
                 pod_selector: Some(LabelSelector::default()),
                 policy_types: both(),
-                ..NetworkPolicySpec::default()
+                // Said and not left out: what an apply does not name, others may add.
+                ingress: Some(Vec::new()),
+                egress: Some(Vec::new()),
             }),
         },
         NetworkPolicy {

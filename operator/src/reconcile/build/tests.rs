@@ -234,7 +234,7 @@ fn policies_never_open_the_cluster() {
     let policies = network::policies(&tenant(Plan::Free, Run::Fixed(1)), &cluster);
     let deny = policies[0].spec.clone().unwrap();
     assert_eq!(deny.pod_selector, Some(LabelSelector::default()));
-    assert_eq!((deny.ingress, deny.egress), (None, None));
+    assert_eq!((deny.ingress, deny.egress), (Some(vec![]), Some(vec![])));
     assert_eq!(deny.policy_types.unwrap(), ["Ingress", "Egress"]);
     for rule in policies[1].spec.clone().unwrap().egress.unwrap() {
         let to = rule.to.unwrap();

@@ -58,6 +58,10 @@ pub(super) struct World {
     pub(super) changes: Vec<String>,
     /// What each apply made of the number of runtimes.
     pub(super) replicas: Vec<i64>,
+    /// At this call another operator begins to lead.
+    pub(super) resigns: Option<(usize, Leadership)>,
+    /// How many changes there were then.
+    pub(super) changes_when_leading: usize,
     /// The tenant's pods.
     pub(super) pods: Vec<Value>,
     /// What the API server does not let anybody change.
@@ -99,6 +103,12 @@ impl World {
             return false;
         }
         self.changes.extend(change);
+        if let Some((at, leadership)) = &self.resigns
+            && self.calls == *at
+        {
+            leadership.resign();
+            self.changes_when_leading = self.changes.len();
+        }
         true
     }
 

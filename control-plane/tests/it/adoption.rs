@@ -10,7 +10,7 @@ use http::Method;
 use serde_json::{Value, json};
 use service_kit::Tasks;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, runtime_token};
 use crate::platform::{Outside, Owner, Platform, request};
 
 const MODULE: &str = "\
@@ -62,7 +62,7 @@ async fn until_adopted(cluster: &Cluster, slug: &str, wanted: &str) {
 
 /// How the watch answers the runtime of this tenant.
 async fn watches(platform: &Platform, slug: &str) -> u16 {
-    let token = format!("tenant-{slug}");
+    let token = runtime_token(slug);
     let path = "/v1/runtime/modules/watch";
     platform
         .status(request(Some(&token), Method::GET, path, &Value::Null))
@@ -70,7 +70,7 @@ async fn watches(platform: &Platform, slug: &str) -> u16 {
 }
 
 async fn acknowledge(platform: &Platform, slug: &str, body: Value) {
-    let token = format!("tenant-{slug}");
+    let token = runtime_token(slug);
     let path = "/v1/runtime/modules/ack";
     let answer = platform.call(Some(&token), Method::POST, path, body).await;
     assert_eq!(answer.status, 204, "{:?}", answer.body);
@@ -425,7 +425,7 @@ async fn when_a_tenant_must_be_awake_is_on_the_tenant() {
     let tell = async |body: Value| {
         let path = "/v1/runtime/sleep";
         platform
-            .call(Some("tenant-acme"), Method::POST, path, body)
+            .call(Some(&runtime_token("acme")), Method::POST, path, body)
             .await
     };
     let at = json!({"next_due_at": "2026-11-25T12:00:00Z"});

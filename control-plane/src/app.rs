@@ -126,6 +126,17 @@ impl App {
         web::dress(&self.state, router)
     }
 
+    /// The same without what runtimes come for, where they have a listener of their own.
+    pub fn http_router_for_people(&self) -> Router {
+        let routes = router::routes_for_people(&self.state);
+        web::dress(&self.state, service_kit::http::with_middleware(routes))
+    }
+
+    /// Only what runtimes come for.
+    pub fn http_router_for_runtimes(&self) -> Router {
+        service_kit::http::with_middleware(router::routes_for_runtimes(&self.state))
+    }
+
     /// Starts the background jobs; they end when the tasks are stopped.
     pub fn spawn_jobs(&self) {
         jobs::spawn(&self.state);

@@ -42,6 +42,10 @@ pub struct ServeArgs {
     )]
     #[command(flatten)]
     pub s3: S3Args,
+    /// Address for tenants' runtimes, which then come there and nowhere else; the same as for everybody if absent. What is said of clients by
+    /// whoever comes from a trusted range should be believed only where no runtime gets to
+    #[arg(long, env = "GOTRS_RUNTIME_LISTEN", value_name = "ADDRESS")]
+    pub runtime_listen: Option<SocketAddr>,
     /// Namespace of the platform: Secrets for the operator go there
     #[arg(
         long,
@@ -120,6 +124,10 @@ pub async fn control_plane(args: ServeArgs, guard: &TelemetryGuard) -> anyhow::R
     let tasks = Tasks::new();
     let readiness = Readiness::waiting_for(&["database", "control_plane", "tenants"]);
     let listener = service_kit::http::bind(config.listen).await?;
+    let for_runtimes = match args.runtime_listen {
+        Some(address) => Some(service_kit::http::bind(address).await?),
+        None => None,
+    };
     serve_internal(&tasks, config.internal_listen, &readiness, guard).await?;
     let client = kubernetes::connect().await?;
     let provisioner = KubeProvisioner::start(
@@ -148,7 +156,14 @@ pub async fn control_plane(args: ServeArgs, guard: &TelemetryGuard) -> anyhow::R
                 settings,
             })
             .context("setting up the control plane")?;
-            service_kit::http::serve(&tasks, "control plane", listener, app.http_router());
+            if let Some(for_runtimes) = for_runtimes {
+                let runtimes = app.http_router_for_runtimes();
+                service_kit::http::serve(&tasks, "runtimes' listener", for_runtimes, runtimes);
+                let people = app.http_router_for_people();
+                service_kit::http::serve(&tasks, "control plane", listener, people);
+            } else {
+                service_kit::http::serve(&tasks, "control plane", listener, app.http_router());
+            }
             readiness.set("control_plane", PartState::Ready);
             first_copy(tenants.complete())
                 .await

@@ -11,8 +11,29 @@ use super::api::{api_keys, audit, exports, modules, runtime, schema, sessions, s
 use super::{idempotency, web};
 use crate::app::AppState;
 
-/// Calls that create something honour `Idempotency-Key`; refreshing a session must never be replayed.
+/// Everything, for one listener.
 pub fn routes(state: &AppState) -> Router {
+    bounded(state, for_people(state).merge(for_runtimes()))
+}
+
+/// What people and their programs come for.
+pub fn routes_for_people(state: &AppState) -> Router {
+    bounded(state, for_people(state))
+}
+
+/// What tenants' runtimes come for.
+pub fn routes_for_runtimes(state: &AppState) -> Router {
+    bounded(state, for_runtimes())
+}
+
+fn bounded(state: &AppState, routes: Router<AppState>) -> Router {
+    routes
+        .layer(DefaultBodyLimit::max(FORM_LIMIT))
+        .with_state(state.clone())
+}
+
+/// Calls that create something honour `Idempotency-Key`; refreshing a session must never be replayed.
+fn for_people(state: &AppState) -> Router<AppState> {
     let creating = Router::new()
         .route("/v1/signup", post(signup::sign_up))
         .route("/v1/api-keys", post(api_keys::create))
@@ -61,17 +82,19 @@ pub fn routes(state: &AppState) -> Router {
             "/v1/tenants/{slug}/modules/{name}/status",
             get(modules::status),
         )
+        .route("/v1/audit", get(audit::list))
+        .route("/schema/module.json", get(schema::module))
+        .merge(web::router(state))
+}
+
+fn for_runtimes() -> Router<AppState> {
+    Router::new()
         .route("/v1/runtime/modules/watch", get(runtime::watch))
         .route(
             "/v1/runtime/modules/ack",
             post(runtime::acknowledge).layer(DefaultBodyLimit::max(MAX_ACKNOWLEDGEMENT)),
         )
         .route("/v1/runtime/sleep", post(runtime::sleep))
-        .route("/v1/audit", get(audit::list))
-        .route("/schema/module.json", get(schema::module))
-        .merge(web::router(state))
-        .layer(DefaultBodyLimit::max(FORM_LIMIT))
-        .with_state(state.clone())
 }
 
 /// Some words about each module of a tenant that has as many as it may have.

@@ -6,9 +6,10 @@ use control_plane::runtime_token;
 use http::Method;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
+use tower::ServiceExt as _;
 
 use crate::fake::FakeProvisioner;
-use crate::platform::Platform;
+use crate::platform::{Platform, request};
 
 /// What each caller gets: anonymous, another account, the owner, a key of the owner that may only read the audit log.
 struct Row {
@@ -232,8 +233,7 @@ async fn every_route_refuses_whom_it_must() {
                 "owner" => &callers[2],
                 _ => &callers[3],
             };
-            let request =
-                crate::platform::request(token.as_deref(), row.method.clone(), &path, &row.body);
+            let request = request(token.as_deref(), row.method.clone(), &path, &row.body);
             let status = platform.status(request).await;
             assert_eq!(status, expected, "{} {} as {caller}", row.method, row.path);
         }
@@ -388,5 +388,35 @@ async fn lists_come_in_pages_without_gaps() {
         }
     }
     assert_eq!(names, ["key 0", "key 1", "key 2", "key 3", "key 4"]);
+    platform.end().await;
+}
+
+/// With a listener for runtimes of its own, code in a tenant's pod gets to nothing else, and nobody else to what is there.
+#[tokio::test]
+async fn runtimes_and_people_have_nothing_in_common_but_the_process() {
+    let platform = Platform::start(FakeProvisioner::eager()).await;
+    let for_people = platform.app.http_router_for_people();
+    let for_runtimes = platform.app.http_router_for_runtimes();
+    let status = async |router: &axum::Router, row: &Row| {
+        let call = request(None, row.method.clone(), row.path, &row.body);
+        router
+            .clone()
+            .oneshot(call)
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
+    };
+    let rows = table();
+    assert!(rows.iter().any(|row| row.path.starts_with("/v1/runtime/")));
+    for row in rows {
+        let (here, elsewhere) = if row.path.starts_with("/v1/runtime/") {
+            (&for_runtimes, &for_people)
+        } else {
+            (&for_people, &for_runtimes)
+        };
+        assert_eq!(status(here, &row).await, row.expected[0], "{}", row.path);
+        assert_eq!(status(elsewhere, &row).await, 404, "{}", row.path);
+    }
     platform.end().await;
 }

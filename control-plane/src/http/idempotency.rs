@@ -9,9 +9,11 @@ use domain::id::ApiKeyId;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use secrecy::ExposeSecret as _;
 use service_kit::problem::ProblemItem;
-use service_kit::{Chain, Problem};
+use service_kit::{Chain, Problem, request_id};
 use sha2::{Digest as _, Sha256};
 use std::time::Duration;
+use tokio::sync::oneshot;
+use tracing::Instrument as _;
 
 use super::cookie::Cookie;
 use super::extract::{Caller, ClientAddress, bearer};
@@ -29,6 +31,8 @@ const MAX_KEY_LEN: usize = 255;
 const MAX_BODY: usize = 64 * 1024;
 /// A call that has not answered by then has died with its process.
 const ABANDONED_AFTER: TimeDelta = TimeDelta::seconds(60);
+/// Longest call: it must have ended before another one takes it for dead.
+const LONGEST_CALL: Duration = Duration::from_secs(50);
 /// How long answers are kept.
 pub const KEPT: TimeDelta = TimeDelta::hours(24);
 
@@ -93,8 +97,29 @@ pub async fn replay(
             ..
         }) => return Ok(rebuild(&state, answer)),
     }
-    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
-    Ok(keep(&state, (&scope, &key), who, response).await)
+    let request = Request::from_parts(parts, Body::from(body));
+    let (tell, told) = oneshot::channel();
+    // Its own task: whoever hangs up ends neither the call nor the keeping of its answer, or the next attempt would do it again.
+    let work = {
+        let state = state.clone();
+        async move {
+            let answer = match tokio::time::timeout(LONGEST_CALL, next.run(request)).await {
+                Ok(answer) => keep(&state, (&scope, &key), who, answer).await,
+                // Nobody knows what it has done; until then a repetition is refused as at work.
+                Err(_elapsed) => Problem::internal().into_response(),
+            };
+            // Whoever asked may be gone.
+            let _ = tell.send(answer);
+        }
+        .in_current_span()
+    };
+    match request_id::current() {
+        Some(id) => state
+            .tasks
+            .spawn("creating call", request_id::scope(id, work)),
+        None => state.tasks.spawn("creating call", work),
+    }
+    told.await.map_err(|_panicked| Problem::internal())
 }
 
 fn parse_key(value: &HeaderValue) -> Result<String, Problem> {

@@ -1,5 +1,7 @@
 //! From the form to a verified account.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use chrono::TimeDelta;
 use control_plane::service::signup;
@@ -8,7 +10,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use crate::fake::FakeProvisioner;
-use crate::platform::{Answer, PASSWORD, Platform, form, token_of};
+use crate::platform::{Answer, PASSWORD, Platform, form, request, token_of};
 
 #[tokio::test]
 async fn a_signup_waits_for_its_link_and_then_is_provisioned() {
@@ -329,6 +331,45 @@ async fn a_mail_can_be_asked_for_again_without_telling_who_has_an_account() {
 }
 
 #[tokio::test]
+async fn a_call_whose_caller_hangs_up_is_done_once_and_answered_later() {
+    let platform = Platform::start(FakeProvisioner::eager()).await;
+    let call = || {
+        let body = form("acme", "ann@acme.example");
+        let mut call = request(None, Method::POST, "/v1/signup", &body);
+        let key = "once".parse().unwrap();
+        call.headers_mut().insert("idempotency-key", key);
+        call
+    };
+    let has_begun = async {
+        let claims = "SELECT count(*) FROM idempotency_key";
+        while sqlx::query_scalar::<_, i64>(claims)
+            .fetch_one(&platform.state().pool)
+            .await
+            .unwrap()
+            == 0
+        {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = has_begun => {}
+        _ = platform.send(call()) => {}
+    }
+    let again = loop {
+        let again = platform.send(call()).await;
+        if again.code() != "idempotency_in_progress" {
+            break again;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    assert_eq!(again.status, 201);
+    assert_eq!(again.headers["idempotency-replayed"], "true");
+    assert_eq!(platform.mails().await.len(), 1);
+    platform.end().await;
+}
+
+#[tokio::test]
 async fn nobody_is_sent_more_and_more_mail_by_signups_of_strangers() {
     let platform = Platform::start(FakeProvisioner::eager()).await;
     for n in 0..5 {
@@ -422,7 +463,7 @@ async fn signups_are_limited_and_say_when_to_come_back() {
 async fn a_repeated_call_is_answered_as_the_first_time() {
     let platform = Platform::start(FakeProvisioner::eager()).await;
     let send = async |key: &'static str, body: Value| {
-        let mut request = crate::platform::request(None, Method::POST, "/v1/signup", &body);
+        let mut request = request(None, Method::POST, "/v1/signup", &body);
         request
             .headers_mut()
             .insert("idempotency-key", key.parse().unwrap());

@@ -7,7 +7,7 @@ use anyhow::{Context as _, ensure};
 use axum::Router;
 use blob_store::BlobStore;
 use domain::clock::Clock;
-use domain::id::TenantId;
+use domain::id::{AccountId, TenantId};
 use secrecy::{ExposeSecret as _, SecretString};
 use service_kit::Tasks;
 use service_kit::pages::Pages;
@@ -19,6 +19,7 @@ use crate::config::Settings;
 use crate::http::{router, web};
 use crate::keys::Keys;
 use crate::mail::Mailer;
+use crate::places::Places;
 use crate::provision::Provisioner;
 use crate::rate_limit::RateLimits;
 use crate::runtime_token::RuntimeTokens;
@@ -70,6 +71,8 @@ pub struct AppState {
     pub pages: Pages,
     /// How much is too much.
     pub limits: Arc<RateLimits>,
+    /// Streams of events that an account may have open: a few tabs of some people.
+    pub event_streams: Places<AccountId>,
     /// The module registry's part.
     pub modules: Registry,
     /// Which tenant's row, steps or conditions changed, in any replica. Lossy: whoever lags reads everything again.
@@ -88,6 +91,8 @@ pub struct App {
 
 /// Changes that a slow reader may be behind before it has to read everything again.
 const CHANGES_KEPT: usize = 256;
+/// Each asks the database every few seconds.
+const EVENT_STREAMS: usize = 64;
 
 impl App {
     /// Puts the parts together. Starts nothing.
@@ -107,6 +112,7 @@ impl App {
                 modules: Registry::start(&parts.settings.sandbox)
                     .context("starting the sandbox that checks modules")?,
                 limits: Arc::new(RateLimits::new(parts.settings.rates)),
+                event_streams: Places::new(EVENT_STREAMS, EVENT_STREAMS),
                 settings: Arc::new(parts.settings),
                 tenant_changes: broadcast::Sender::new(CHANGES_KEPT),
                 everything_changed: Arc::default(),

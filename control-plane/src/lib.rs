@@ -15,6 +15,7 @@ pub mod kubernetes;
 pub mod mail;
 pub mod metrics;
 pub mod password;
+pub mod places;
 pub mod provision;
 pub mod rate_limit;
 pub mod router;

@@ -2,12 +2,13 @@
 
 use chrono::TimeDelta;
 use control_plane::service::session;
+use domain::id::AccountId;
 use http::{Method, header};
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use crate::fake::FakeProvisioner;
-use crate::platform::{PASSWORD, Platform, request};
+use crate::platform::{Owner, PASSWORD, Platform, request};
 
 #[tokio::test]
 async fn wrong_address_and_wrong_password_look_the_same() {
@@ -175,7 +176,7 @@ async fn a_console_cookie_reads_but_writes_only_with_the_csrf_token() {
     let account = sqlx::query_scalar("SELECT account_id FROM tenant")
         .fetch_one(&platform.state().pool)
         .await
-        .map(domain::id::AccountId::from_uuid)
+        .map(AccountId::from_uuid)
         .unwrap();
     let console = session::start_console(platform.state(), account)
         .await
@@ -379,5 +380,60 @@ async fn a_repeated_creation_shows_the_same_key_and_stores_none() {
         .insert("idempotency-key", "once".parse().unwrap());
     let answer = platform.send(repeated).await;
     assert_eq!(answer.status, 403, "{:?}", answer.body);
+    platform.end().await;
+}
+
+/// Whoever has many modules checked, or many pages open, is told so; others do not notice.
+#[tokio::test]
+async fn one_account_takes_no_places_of_others() {
+    let platform = Platform::start(FakeProvisioner::eager()).await;
+    let (ann, bob) = (
+        platform.make_owner("acme").await,
+        platform.make_owner_of("globex", "bob@globex.example").await,
+    );
+    let account: uuid::Uuid =
+        sqlx::query_scalar("SELECT account_id FROM tenant WHERE slug = 'acme'")
+            .fetch_one(&platform.state().pool)
+            .await
+            .unwrap();
+    let account = AccountId::from_uuid(account);
+    let checks = &platform.state().modules.checks_of_accounts;
+    let streams = &platform.state().event_streams;
+    let held: Vec<_> = std::iter::from_fn(|| checks.line_up(account)).collect();
+    let open: Vec<_> = std::iter::from_fn(|| streams.line_up(account)).collect();
+    assert_eq!((held.len(), open.len()), (16, 64));
+    let module = json!(
+        "module: {name: laptop, singular: Laptop, plural: Laptops, storage: managed}\nfields:\n  - {name: serial, type: string}\n"
+    );
+    let put = async |owner: &Owner| {
+        let path = format!("/v1/tenants/{}/modules/laptop?dry_run=true", owner.slug);
+        let token = Some(owner.access_token.as_str());
+        platform
+            .call(token, Method::PUT, &path, module.clone())
+            .await
+    };
+    let events = async |owner: &Owner| {
+        let path = format!("/v1/tenants/{}/events", owner.slug);
+        let token = Some(owner.access_token.as_str());
+        platform
+            .status(request(token, Method::GET, &path, &Value::Null))
+            .await
+    };
+    let refused = put(&ann).await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.code()),
+        (429, "rate_limited")
+    );
+    assert!(refused.headers.contains_key("retry-after"));
+    assert_eq!(events(&ann).await, 429);
+    assert_eq!(
+        (put(&bob).await.status.as_u16(), events(&bob).await),
+        (200, 200)
+    );
+    drop((held, open));
+    assert_eq!(
+        (put(&ann).await.status.as_u16(), events(&ann).await),
+        (200, 200)
+    );
     platform.end().await;
 }

@@ -1,6 +1,7 @@
 //! `/v1/tenants`
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -12,6 +13,9 @@ use super::page::{Page, PageRequest};
 use crate::app::AppState;
 use crate::http::extract::{Authorized, ReadTenants, TenantAccess, WriteTenants};
 use crate::service::tenants::{self, TenantView, Wish};
+
+/// When whoever has as many streams of events open as may be may try again: tabs are closed at some time.
+const STREAMS_PAUSE: Duration = Duration::from_secs(30);
 
 /// `GET /v1/tenants`
 pub async fn list(
@@ -36,17 +40,25 @@ pub async fn show(
 pub async fn events(
     State(state): State<AppState>,
     access: TenantAccess<ReadTenants>,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let events = tenants::watch_progress(&state, access.tenant.id).filter_map(async |view| {
-        match Event::default().event("tenant").json_data(&view) {
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    let place = state
+        .event_streams
+        .line_up(access.caller.account)
+        .ok_or_else(|| Problem::too_many_requests(STREAMS_PAUSE))?;
+    let changes = tenants::watch_progress(&state, access.tenant.id);
+    // Its place is given up with the stream.
+    let events = changes.filter_map(move |view| {
+        let _held = &place;
+        let event = match Event::default().event("tenant").json_data(&view) {
             Ok(event) => Some(Ok(event)),
             Err(error) => {
                 tracing::error!(%error, "a tenant cannot be written as JSON");
                 None
             }
-        }
+        };
+        std::future::ready(event)
     });
-    Sse::new(events).keep_alive(KeepAlive::default())
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
 }
 
 /// `POST /v1/tenants/{slug}/suspend`

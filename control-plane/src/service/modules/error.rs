@@ -1,5 +1,7 @@
 //! Why the registry refuses something, and what that is on the wire.
 
+use std::time::Duration;
+
 use domain::diagnostic::{Diagnostic, Severity};
 use domain::name::ModuleName;
 use http::StatusCode;
@@ -16,6 +18,9 @@ use crate::db::DbError;
 /// Modules that a tenant may have live at once: what fits into one snapshot line and one menu.
 pub const MAX_MODULES: i64 = 500;
 
+/// A check takes some seconds at most.
+const CHECKS_PAUSE: Duration = Duration::from_secs(5);
+
 /// A change of the registry that was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
@@ -28,6 +33,9 @@ pub enum RegistryError {
     /// The tenant has as many as it may have.
     #[error("the tenant has too many modules")]
     TooMany,
+    /// The account has as many checks under way as it may have.
+    #[error("too many modules of the account are being checked")]
+    TooManyChecks,
     /// The tenant is on its way out.
     #[error("the tenant is being deleted")]
     TenantIsLeaving,
@@ -78,6 +86,7 @@ impl RegistryError {
                 .map_or_else(|| "invalid".to_owned(), |finding| finding.code.clone()),
             Self::Destructive(_) => "destructive".to_owned(),
             Self::TooMany => "too_many_modules".to_owned(),
+            Self::TooManyChecks => "rate_limited".to_owned(),
             Self::TenantIsLeaving => "wrong_phase".to_owned(),
             Self::NoModule(_) | Self::NoVersion { .. } => "not_found".to_owned(),
             Self::NothingToRestore { .. } => "nothing_to_restore".to_owned(),
@@ -98,6 +107,7 @@ impl From<RegistryError> for Problem {
                 "too_many_modules",
                 format!("A tenant may have {MAX_MODULES} modules. Delete one that is not used."),
             ),
+            RegistryError::TooManyChecks => Self::too_many_requests(CHECKS_PAUSE),
             RegistryError::TenantIsLeaving => Self::conflict(
                 "wrong_phase",
                 "The tenant is being deleted; bring it back first.",

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::digest::Sha256Digest;
-use domain::id::TenantId;
+use domain::id::{AccountId, TenantId};
 use domain::name::ModuleName;
 use module_engine::config::SandboxArgs;
 use module_engine::engine::{Engine, StartEngineError};
@@ -14,12 +14,15 @@ use blob_store::{BlobError, BlobKey, BlobStore};
 
 use super::check::start_engine;
 use super::feed::Feed;
+use crate::places::Places;
 
 /// Bytes of sources that are kept; they are read again for the difference to the next upload and for rollbacks.
 const SOURCES_KEPT_BYTES: u64 = 16 * 1024 * 1024;
 
 /// Half of the blocking sections that a process runs at once.
 const CHECKS_AT_ONCE: usize = 4;
+/// Checks of one account that wait or are under way: more than a folder has that is pushed as a whole.
+const CHECKS_OF_AN_ACCOUNT: usize = 16;
 
 /// The registry's part of the application. Clones are the same.
 #[derive(Clone)]
@@ -30,6 +33,8 @@ pub struct Registry {
     pub feed: Feed,
     /// Checks at the same time: a check may take seconds, and the blocking pool has other work.
     pub checks: Arc<Semaphore>,
+    /// Those of one account: whoever has many checked keeps nobody else's waiting.
+    pub checks_of_accounts: Places<AccountId>,
     sources: Cache<Sha256Digest, Arc<str>>,
 }
 
@@ -69,6 +74,7 @@ impl Registry {
             engine: start_engine(sandbox)?,
             feed: Feed::default(),
             checks: Arc::new(Semaphore::new(CHECKS_AT_ONCE)),
+            checks_of_accounts: Places::new(1, CHECKS_OF_AN_ACCOUNT),
             sources: Cache::builder()
                 .max_capacity(SOURCES_KEPT_BYTES)
                 .weigher(|_, source: &Arc<str>| u32::try_from(source.len()).unwrap_or(u32::MAX))

@@ -136,7 +136,7 @@ async fn run(
     if tenant.deletion.is_some() {
         return Err(RegistryError::TenantIsLeaving);
     }
-    let report = check(state, &upload).await?;
+    let report = check(state, caller, &upload).await?;
     let Some(spec) = report.spec().filter(|_| report.is_good()) else {
         return Err(RegistryError::Invalid(report.diagnostics));
     };
@@ -212,7 +212,16 @@ async fn run(
     Err(RegistryError::Contended)
 }
 
-async fn check(state: &AppState, upload: &Upload) -> Result<CheckReport, RegistryError> {
+async fn check(
+    state: &AppState,
+    caller: &Caller,
+    upload: &Upload,
+) -> Result<CheckReport, RegistryError> {
+    let places = &state.modules.checks_of_accounts;
+    let place = places
+        .line_up(caller.account)
+        .ok_or(RegistryError::TooManyChecks)?;
+    let turn = place.turn().await;
     let permit = Arc::clone(&state.modules.checks).acquire_owned().await;
     let engine = Arc::clone(&state.modules.engine);
     let name = upload.name.clone();
@@ -222,7 +231,7 @@ async fn check(state: &AppState, upload: &Upload) -> Result<CheckReport, Registr
         .tasks
         .spawn_blocking("check-module", move || {
             // Held by the work, not by the request: who hangs up does not make room for another check.
-            let _permit = permit;
+            let _held = (place, turn, permit);
             check_source(&engine, Some(&name), &source, tests)
         })
         .await

@@ -414,8 +414,8 @@ key: {{ eq .database "tenants" | ternary "tenants-url" "control-plane-url" }}
       "databases" $databases -}}
 {{- if .Values.controlPlane.enabled -}}
 {{- $_ := set $config "controlPlane" (dict
-      "url" (printf "http://%s-control-plane.%s.svc:8080" (include "gotrs.fullname" .) .Release.Namespace)
-      "port" 8080
+      "url" (printf "http://%s-control-plane.%s.svc:8081" (include "gotrs.fullname" .) .Release.Namespace)
+      "port" 8081
       "pods" (include "gotrs.selector" (dict "root" . "part" "control-plane") | fromYaml)) -}}
 {{- end -}}
 {{- with .Values.publicPort -}}

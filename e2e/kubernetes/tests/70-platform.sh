@@ -68,6 +68,17 @@ eventually 20 "a helpdesk without signup" serves manual.example.test
 serves help.manual.example
 sign_in manual.example.test bob@manual.example "$(kubectl --namespace tenant-manual get secret administrator --output 'jsonpath={.data.password}' | base64 -d)"
 
+# What runtimes come for is nobody else's, and runtimes come to nothing else: a pod of nova's that looks like its runtime.
+expect 404 example.test /v1/runtime/modules/watch
+kubectl --namespace tenant-nova run visitor --image localhost/probe:1 --image-pull-policy Never --restart Never \
+  --labels "$(kubectl --namespace tenant-nova get deployment runtime --output json | jq --raw-output '.spec.selector.matchLabels | to_entries | map("\(.key)=\(.value)") | join(",")')" \
+  --overrides '{"spec": {"automountServiceAccountToken": false, "securityContext": {"runAsNonRoot": true, "seccompProfile": {"type": "RuntimeDefault"}}, "containers": [{"name": "visitor", "image": "localhost/probe:1", "imagePullPolicy": "Never", "args": ["wait"], "resources": {"requests": {"cpu": "1m", "memory": "16Mi"}, "limits": {"cpu": "1", "memory": "32Mi"}}, "securityContext": {"allowPrivilegeEscalation": false, "capabilities": {"drop": ["ALL"]}}}]}}' >/dev/null
+kubectl --namespace tenant-nova wait --for=condition=Ready pod/visitor --timeout=60s >/dev/null
+inside=$(kubectl --namespace platform get service gotrs-cloud-control-plane --output 'jsonpath={.spec.clusterIP}')
+eventually 20 "the port of runtimes" probe tenant-nova visitor connect "$inside:8081"
+never 3 "the port of the console" probe tenant-nova visitor connect "$inside:8080"
+kubectl --namespace tenant-nova delete pod visitor --grace-period=0 --force >/dev/null 2>&1
+
 # A module goes from the API to every runtime without a restart.
 sign_in nova.example.test ann@nova.example $password
 pods() { kubectl --namespace tenant-nova get pods --output 'jsonpath={range .items[*]}{.metadata.name} {.status.containerStatuses[*].restartCount}{"\n"}{end}'; }

@@ -59,23 +59,6 @@ pub async fn insert(
     notify_mail_due(db).await
 }
 
-/// A link, to be looked at.
-pub async fn find(db: &mut PgConnection, id: Uuid) -> DbResult<Option<Verification>> {
-    let row = sqlx::query!(
-        "SELECT id, account_id, tenant_id, expires_at, used_at FROM email_verification WHERE id = $1",
-        id,
-    )
-    .fetch_optional(db)
-    .await?;
-    Ok(row.map(|row| Verification {
-        id: row.id,
-        account: AccountId::from_uuid(row.account_id),
-        tenant: TenantId::from_uuid(row.tenant_id),
-        expires_at: row.expires_at,
-        used_at: row.used_at,
-    }))
-}
-
 /// A link, locked until the transaction ends, so that it is used once.
 pub async fn lock(db: &mut PgConnection, id: Uuid) -> DbResult<Option<Verification>> {
     let row = sqlx::query!(

@@ -88,26 +88,14 @@ pub async fn replay(
         .chain_update([0])
         .chain_update(&body)
         .finalize();
-    match claim(&state, (&scope, &key), &hash).await? {
-        None => {}
-        Some(known) if known.request_hash.as_slice() != hash.as_slice() => return Err(other_call()),
-        Some(KnownCall { answer: None, .. }) => return Err(at_work()),
-        Some(KnownCall {
-            answer: Some(answer),
-            ..
-        }) => return Ok(rebuild(&state, answer)),
-    }
     let request = Request::from_parts(parts, Body::from(body));
     let (tell, told) = oneshot::channel();
-    // Its own task: whoever hangs up ends neither the call nor the keeping of its answer, or the next attempt would do it again.
+    // Its own task from the claim on: whoever hangs up ends neither the call nor the keeping of its answer, or the next attempt would
+    // do it again.
     let work = {
         let state = state.clone();
         async move {
-            let answer = match tokio::time::timeout(LONGEST_CALL, next.run(request)).await {
-                Ok(answer) => keep(&state, (&scope, &key), who, answer).await,
-                // Nobody knows what it has done; until then a repetition is refused as at work.
-                Err(_elapsed) => Problem::internal().into_response(),
-            };
+            let answer = once(&state, (&scope, &key), &hash, who, next.run(request)).await;
             // Whoever asked may be gone.
             let _ = tell.send(answer);
         }
@@ -119,7 +107,31 @@ pub async fn replay(
             .spawn("creating call", request_id::scope(id, work)),
         None => state.tasks.spawn("creating call", work),
     }
-    told.await.map_err(|_panicked| Problem::internal())
+    told.await.map_err(|_panicked| Problem::internal())?
+}
+
+/// The answer of the first call under this key, which is `call` if there was none.
+async fn once(
+    state: &AppState,
+    id: (&str, &str),
+    hash: &[u8],
+    who: Who,
+    call: impl Future<Output = Response> + Send,
+) -> Result<Response, Problem> {
+    match claim(state, id, hash).await? {
+        None => {}
+        Some(known) if known.request_hash.as_slice() != hash => return Err(other_call()),
+        Some(KnownCall { answer: None, .. }) => return Err(at_work()),
+        Some(KnownCall {
+            answer: Some(answer),
+            ..
+        }) => return Ok(rebuild(state, answer)),
+    }
+    match tokio::time::timeout(LONGEST_CALL, call).await {
+        Ok(answer) => Ok(keep(state, id, who, answer).await),
+        // Nobody knows what it has done; until then a repetition is refused as at work.
+        Err(_elapsed) => Err(Problem::internal()),
+    }
 }
 
 fn parse_key(value: &HeaderValue) -> Result<String, Problem> {

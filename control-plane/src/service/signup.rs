@@ -238,8 +238,9 @@ pub fn is_browser_of(state: &AppState, account: AccountId, text: &str) -> bool {
 pub async fn look(state: &AppState, text: &str) -> Result<Link, SignupError> {
     let id = token::verify_id(&state.keys, Purpose::EmailVerification, "", text)
         .ok_or(SignupError::BadLink)?;
-    let mut db = state.pool.acquire().await.map_err(DbError::from)?;
-    let link = verification::find(&mut db, id)
+    // Ends with nothing done: the link is free again at once.
+    let mut db = state.pool.begin().await.map_err(DbError::from)?;
+    let link = verification::lock(&mut db, id)
         .await?
         .ok_or(SignupError::BadLink)?;
     if link.used_at.is_none() && link.expires_at <= state.clock.now() {

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use crate::fake::FakeProvisioner;
-use crate::platform::{Answer, PASSWORD, Platform, form, request, token_of};
+use crate::platform::{Answer, PASSWORD, PATIENCE, Platform, form, request, token_of};
 
 #[tokio::test]
 async fn a_signup_waits_for_its_link_and_then_is_provisioned() {
@@ -356,13 +356,16 @@ async fn a_call_whose_caller_hangs_up_is_done_once_and_answered_later() {
         () = has_begun => {}
         _ = platform.send(call()) => {}
     }
-    let again = loop {
-        let again = platform.send(call()).await;
-        if again.code() != "idempotency_in_progress" {
-            break again;
+    let asking = async {
+        loop {
+            let again = platform.send(call()).await;
+            if again.code() != "idempotency_in_progress" {
+                return again;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        tokio::time::sleep(Duration::from_millis(10)).await;
     };
+    let again = tokio::time::timeout(PATIENCE, asking).await.unwrap();
     assert_eq!(again.status, 201);
     assert_eq!(again.headers["idempotency-replayed"], "true");
     assert_eq!(platform.mails().await.len(), 1);

@@ -64,8 +64,6 @@ pub struct State {
     pub target: Option<ImageTag>,
     /// The version whose rollout was completed last.
     pub last_good: Option<ImageTag>,
-    /// The one before it: what counts again where `last_good` fails later.
-    pub good_before: Option<ImageTag>,
     /// When the rollout of `target` began.
     pub started_at: Option<DateTime<Utc>>,
     /// Since when all canaries are good.

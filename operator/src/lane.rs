@@ -6,7 +6,7 @@ use tenant_crd::names;
 use tenant_crd::v1::{Phase, Tenant};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::reconcile::validate::{Run, sleep_or_wake};
+use crate::reconcile::validate::{Run, is_retry_wanted, sleep_or_wake};
 
 /// Who waits for a reconcile. The order is that of urgency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,8 +71,7 @@ fn somebody_waits(tenant: &Tenant, now: DateTime<Utc>) -> bool {
     if rotation.is_some() && rotation != status.credentials_rotation.as_ref() {
         return true;
     }
-    let retry = wish(names::ANNOTATION_RETRY_VERSION);
-    if retry.is_some() && retry == status.failed_version.as_ref() {
+    if is_retry_wanted(tenant) {
         return true;
     }
     let export = wish(names::ANNOTATION_EXPORT);

@@ -269,7 +269,6 @@ impl<'a> Round<'a> {
     /// Moves whom it may, and says where the rollout is then.
     fn advance(&mut self) -> Stage {
         if self.is_stopped() {
-            self.take_back_that_it_is_good();
             if self.channel.on_failure == OnFailure::RollBack && !self.channel.paused {
                 self.send_all_back();
             }
@@ -296,24 +295,10 @@ impl<'a> Round<'a> {
                 .seats
                 .iter()
                 .any(|seat| self.is_target(&seat.assignment.version) && seat.progress.is_moving());
-        if !self.needs_canaries()
-            && is_done
-            && self.state.last_good.as_ref() != Some(&self.channel.target)
-        {
-            let before = self.state.last_good.replace(self.channel.target.clone());
-            self.state.good_before = before;
+        if !self.needs_canaries() && is_done {
+            self.state.last_good = Some(self.channel.target.clone());
         }
         self.stage()
-    }
-
-    /// Who waited for a window or slept may show only now that the version is not good: then no new tenant gets it any more, and another
-    /// try begins with canaries.
-    fn take_back_that_it_is_good(&mut self) {
-        if self.state.last_good.as_ref() == Some(&self.channel.target)
-            && self.state.good_before.is_some()
-        {
-            self.state.last_good = self.state.good_before.take();
-        }
     }
 
     fn stage(&self) -> Stage {
@@ -462,17 +447,20 @@ impl<'a> Round<'a> {
     }
 
     fn send_all_back(&mut self) {
-        let chosen: Vec<usize> = (0..self.seats.len())
+        let (turning, settled): (Vec<usize>, Vec<usize>) = (0..self.seats.len())
             .filter(|index| {
                 let seat = &self.seats[*index];
                 self.is_target(&seat.assignment.version)
                     && matches!(seat.assignment.cause, Cause::Upgrade { .. })
                     && self.is_open(*index)
             })
-            .collect();
-        for index in chosen {
-            // Who is on its way there turns round at no cost.
-            if self.seats[index].progress.is_moving() || self.slots() > 0 {
+            .partition(|index| self.seats[*index].progress.is_moving());
+        // Who is on its way there turns round at no cost, and may make room for others by it.
+        for index in turning {
+            self.send_back(index);
+        }
+        for index in settled {
+            if self.slots() > 0 {
                 self.send_back(index);
             }
         }

@@ -63,7 +63,6 @@ pub fn state(wire: &RuntimeChannelStatus) -> State {
     State {
         target: tag(wire.version.as_ref()),
         last_good: tag(wire.last_good_version.as_ref()),
-        good_before: tag(wire.good_version_before.as_ref()),
         started_at: wire.started_at.as_ref().map(from_kubernetes),
         soaking_since: wire.soaking_since.as_ref().map(from_kubernetes),
         passed_at: wire.canaries_passed_at.as_ref().map(from_kubernetes),

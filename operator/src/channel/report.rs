@@ -28,7 +28,6 @@ pub fn status(
         observed_generation: generation,
         version: state.target.as_ref().map(text),
         last_good_version: state.last_good.as_ref().map(text),
-        good_version_before: state.good_before.as_ref().map(text),
         stage: Some(wire_stage(decision.stage)),
         started_at: state.started_at.map(to_kubernetes),
         soaking_since: state.soaking_since.map(to_kubernetes),

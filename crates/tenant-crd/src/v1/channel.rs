@@ -232,9 +232,6 @@ pub struct RuntimeChannelStatus {
     /// The version whose rollout was completed last; new tenants get it
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_good_version: Option<String>,
-    /// The one before it; it counts again where tenants that waited for their window, or slept, fail with the last good one
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub good_version_before: Option<String>,
     /// Where the rollout is
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<Stage>,
